@@ -1,0 +1,2 @@
+//! The program `vsjob`.
+fn main() {}
