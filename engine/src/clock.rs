@@ -1,0 +1,140 @@
+//! Time. The only file that asks the machine what time it is or sleeps; everything else takes a [`Clock`], so that
+//! tests run on virtual time and wait for nothing.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Wall-clock time in milliseconds since 1970-01-01 UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From milliseconds since 1970.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since 1970.
+    #[must_use]
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero if it is before it.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+impl std::ops::Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, by: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)),
+        )
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match chrono::DateTime::from_timestamp_millis(self.0) {
+            Some(time) => write!(f, "{}", time.format("%Y-%m-%dT%H:%M:%S%.3fZ")),
+            None => write!(f, "{} ms", self.0),
+        }
+    }
+}
+
+/// A pending wait.
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Where time comes from.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+    /// Resolves when `for_how_long` has passed.
+    fn sleep(&self, for_how_long: Duration) -> Sleep;
+}
+
+/// The machine's own clock.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct SystemClock;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place where time comes from"
+)]
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(chrono::Utc::now().timestamp_millis())
+    }
+
+    fn sleep(&self, for_how_long: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(for_how_long))
+    }
+}
+
+/// A clock that moves only when told, for tests.
+#[derive(Clone, Default)]
+pub struct VirtualClock {
+    inner: Arc<Mutex<VirtualTime>>,
+}
+
+#[derive(Default)]
+struct VirtualTime {
+    now: Timestamp,
+    sleepers: Vec<(Timestamp, tokio::sync::oneshot::Sender<()>)>,
+}
+
+impl VirtualClock {
+    /// A clock that stands at `now`.
+    #[must_use]
+    pub fn at(now: Timestamp) -> Self {
+        Self {
+            inner: Arc::new(Mutex::new(VirtualTime {
+                now,
+                sleepers: Vec::new(),
+            })),
+        }
+    }
+
+    /// Moves the clock forward and wakes whoever waited for that.
+    pub fn advance(&self, by: Duration) {
+        let mut time = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        time.now = time.now + by;
+        let now = time.now;
+        let (due, later) = std::mem::take(&mut time.sleepers)
+            .into_iter()
+            .partition(|(at, _)| *at <= now);
+        time.sleepers = later;
+        drop(time);
+        for (_, wake) in due {
+            // A sleeper that no longer waits has dropped its end.
+            let _ = wake.send(());
+        }
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).now
+    }
+
+    fn sleep(&self, for_how_long: Duration) -> Sleep {
+        let mut time = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let (wake, woken) = tokio::sync::oneshot::channel();
+        let at = time.now + for_how_long;
+        time.sleepers.push((at, wake));
+        Box::pin(async move {
+            let _ = woken.await;
+        })
+    }
+}
