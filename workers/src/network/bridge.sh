@@ -1,0 +1,1 @@
+# Guests on a bridge of their host.

@@ -1,0 +1,51 @@
+# What every script of vsjob begins with: how it answers, fails and makes its effect durable. POSIX sh; the text is
+# put before the driver libraries and the action's own text. $R is the root of the host: empty on a real one.
+
+set -eu
+LC_ALL=C
+export LC_ALL
+
+# out KEY VALUE: one result. A value is one line; anything else is refused, since results are lines.
+out() {
+	case $2 in
+	*'
+'*) fail permanent VSJ0311 "the result '$1' is more than one line" ;;
+	esac
+	printf '%s=%s\n' "$1" "$2"
+}
+
+# fail CLASS CODE MESSAGE: ends the script. CLASS says whether the same again may succeed: transient (a time-out, a
+# lost line), partial (rsync 23), vanished (rsync 24), permanent.
+fail() {
+	printf '%s: %s\n' "$2" "$3" >&2
+	case $1 in
+	transient) exit 75 ;;
+	partial) exit 76 ;;
+	vanished) exit 77 ;;
+	*) exit 78 ;;
+	esac
+}
+
+# durable PATH…: returns when the files or directories, and their names in their directories, would survive a power
+# cut. A path that is gone counts by its directory alone: its removal is then durable.
+durable() {
+	for durable_path; do
+		durable_dir=${durable_path%/*}
+		if [ -e "$durable_path" ]; then
+			sync "$durable_path" "${durable_dir:-/}"
+		else
+			sync "${durable_dir:-/}"
+		fi
+	done
+}
+
+# durable_tree PATH: the same for everything on the filesystem of PATH.
+durable_tree() {
+	sync -f "$1"
+}
+
+# progress BYTES TOTAL NOTE: tells how far a launched script is; TOTAL is - when it is not known. Costs no fork. A
+# script that tells nothing for as long as its action allows is taken for stalled.
+progress() {
+	[ -z "${RUN:-}" ] || printf '%s %s %s\n' "$1" "$2" "$3" >"$RUN/progress"
+}

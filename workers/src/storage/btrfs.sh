@@ -1,0 +1,1 @@
+# Volumes that are subvolumes of a btrfs.

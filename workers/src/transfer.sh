@@ -1,0 +1,1 @@
+# Copies of trees between hosts.
