@@ -1,12 +1,30 @@
 //! How a step reaches a host: SSH, channels, launched commands and drivers, and the files that describe the pool.
 
 mod action;
+mod answer;
+mod channel;
+mod claim;
 mod driver;
+mod frame;
+mod host;
+mod host_error;
+mod internal;
+mod launched;
+mod line;
 pub mod network;
+mod perform;
+mod pool;
 mod registry;
 pub mod runtime;
 pub mod storage;
 
 pub use action::{Context, HostAction, MasterAction};
+pub use channel::{Answer, Channel, ChannelError, Request};
+pub use claim::{Claim, Run};
 pub use driver::{Capability, Driver, Drivers, Library};
+pub use frame::Capture;
+pub use host::{Facts, Host, HostParts, Question};
+pub use host_error::HostError;
+pub use line::{Line, LineError, PaperLine, Pending, SshLine, SshOptions, Wire, end_leftovers};
+pub use pool::Pool;
 pub use registry::{Action, Registry, Script, Side};

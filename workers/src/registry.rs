@@ -50,11 +50,15 @@ impl Script {
             text.push('\n');
             text.push_str(part);
         }
-        let hash = blake3::hash(text.as_bytes()).to_hex()[..12].to_owned();
+        Self::bare(name, &text)
+    }
+
+    /// A script of nothing but `text`.
+    pub(crate) fn bare(name: impl Into<String>, text: &str) -> Self {
         Self {
             name: name.into(),
             text: text.into(),
-            hash,
+            hash: blake3::hash(text.as_bytes()).to_hex()[..12].to_owned(),
         }
     }
 }

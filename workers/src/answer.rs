@@ -1,0 +1,118 @@
+//! What a script's answer means: results, or a failure with its class, by the conventions of `prelude.sh`.
+
+use vsjob_engine::{Class, Failure, HostName, Outputs};
+
+use crate::channel::Answer;
+use crate::{HostError, frame};
+
+/// How much of what a failed command said is kept, in bytes.
+const DETAIL: usize = 4096;
+
+/// The results of a script that ended well, or why it failed.
+pub(crate) fn settle(host: &HostName, what: &str, answer: &Answer) -> Result<Outputs, Failure> {
+    if answer.code == 0 {
+        parse_outputs(host, what, answer).map_err(|e| e.failure())
+    } else {
+        Err(failure(host, what, answer))
+    }
+}
+
+/// The `key=value` lines of an answer.
+pub(crate) fn parse_outputs(host: &HostName, what: &str, answer: &Answer) -> Result<Outputs, HostError> {
+    let bad = |why: String| HostError::BadAnswer {
+        host: host.clone(),
+        what: what.to_owned(),
+        why,
+    };
+    let Some(bytes) = answer.stdout.whole() else {
+        return Err(bad(format!("{} bytes of results", answer.stdout.total())));
+    };
+    let text = std::str::from_utf8(bytes).map_err(|_| bad("results that are not text".to_owned()))?;
+    text.lines()
+        .map(|line| match line.split_once('=') {
+            Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+            None => Err(bad(format!("`{}` is no result", frame::printable(line)))),
+        })
+        .collect()
+}
+
+/// Why a script that ended with an exit code other than 0 failed.
+pub(crate) fn failure(host: &HostName, what: &str, answer: &Answer) -> Failure {
+    let class = match answer.code {
+        75 => Class::Transient,
+        76 => Class::Partial,
+        77 => Class::Vanished,
+        _ => Class::Permanent,
+    };
+    let said = answer.stderr.end(DETAIL);
+    let (code, message) = said.lines().rev().find_map(coded).map_or_else(
+        || {
+            let last = said.lines().last().unwrap_or("it said nothing");
+            (
+                "VSJ0310",
+                format!("{what} ended with exit code {}: {last}", answer.code),
+            )
+        },
+        |(code, message)| (code, message.to_owned()),
+    );
+    Failure {
+        detail: said.clone(),
+        ..Failure::new(class, code, format!("{host}: {message}"))
+    }
+}
+
+/// The parts of a line `VSJ0312: message`.
+fn coded(line: &str) -> Option<(&str, &str)> {
+    let (code, message) = line.split_once(": ")?;
+    let digits = code.strip_prefix("VSJ")?;
+    (digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit())).then_some((code, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Capture;
+
+    fn answer(code: u8, stdout: &str, stderr: &str) -> Answer {
+        Answer {
+            code,
+            stdout: Capture::of(stdout.as_bytes()),
+            stderr: Capture::of(stderr.as_bytes()),
+        }
+    }
+
+    fn settled(answer: &Answer) -> Result<Outputs, Failure> {
+        settle(&"vsh-01".parse().unwrap(), "guest-stop.do", answer)
+    }
+
+    #[test]
+    fn results_are_lines_of_key_and_value() {
+        let outputs = settled(&answer(0, "a=1\nb=x=y\nc=\n", "noise")).unwrap();
+        let pairs: Vec<_> = outputs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(pairs, [("a", "1"), ("b", "x=y"), ("c", "")]);
+        assert_eq!(settled(&answer(0, "hello\n", "")).unwrap_err().code, "VSJ0311");
+    }
+
+    #[test]
+    fn a_failure_has_the_class_and_code_that_the_script_gave() {
+        let failure = settled(&answer(75, "", "tool: no\nVSJ0412: no route\n")).unwrap_err();
+        assert_eq!(
+            (failure.class, failure.code.as_str()),
+            (Class::Transient, "VSJ0412")
+        );
+        assert_eq!(failure.message, "vsh-01: no route");
+        assert_eq!(failure.detail, "tool: no\nVSJ0412: no route");
+    }
+
+    #[test]
+    fn any_other_exit_code_is_permanent() {
+        for code in [1, 2, 74, 78, 127, 137, 255] {
+            let failure = settled(&answer(code, "", "sh: nope")).unwrap_err();
+            assert_eq!(
+                (failure.class, failure.code.as_str()),
+                (Class::Permanent, "VSJ0310")
+            );
+            assert!(failure.message.contains(&format!("exit code {code}: sh: nope")));
+        }
+    }
+}

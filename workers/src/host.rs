@@ -1,0 +1,358 @@
+//! A host as the master sees it: its line, its few channels, and whether it is claimed. Who asks it something gets an
+//! answer or a [`HostError`]; a channel that broke or hangs is replaced, and what hung in it is ended.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use vsjob_engine::{Clock, Epoch, HostName};
+
+use crate::channel::{Answer, Channel, ChannelError, Request};
+use crate::claim::{self, Claim};
+use crate::line::{Line, LineError};
+use crate::{Drivers, HostError, Script, answer, internal};
+
+/// Channels a host: one for what takes a moment, one for what must not wait for it.
+const CHANNELS: usize = 2;
+/// The longest that claiming may take: older channels are ended meanwhile.
+const CLAIM_LIMIT: Duration = Duration::from_secs(60);
+/// The longest that ending a channel may take.
+const END_LIMIT: Duration = Duration::from_secs(15);
+
+/// What is asked of a host, and how long that may take.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// What is run.
+    pub request: Request,
+    /// The longest that it may take.
+    pub limit: Duration,
+}
+
+impl Question {
+    /// Runs a script that changes nothing.
+    #[must_use]
+    pub fn read(script: Script, args: Vec<String>, limit: Duration) -> Self {
+        let request = Request {
+            script,
+            data: Vec::new(),
+            args,
+            epoch: None,
+        };
+        Self { request, limit }
+    }
+
+    /// The same in the name of a master, so that it may change something.
+    #[must_use]
+    pub fn by(mut self, epoch: Epoch) -> Self {
+        self.request.epoch = Some(epoch);
+        self
+    }
+
+    /// The same with scripts that it handles as data.
+    #[must_use]
+    pub fn with(mut self, data: Vec<Script>) -> Self {
+        self.request.data = data;
+        self
+    }
+}
+
+/// Who a host said it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Of /etc/machine-id.
+    pub machine: String,
+    /// Of this boot.
+    pub boot: String,
+    /// The epoch that it obeyed, `COUNTER ID`, or nothing.
+    pub epoch: String,
+}
+
+/// A channel and the process group at its other end.
+struct OpenChannel {
+    channel: Channel,
+    /// Number, start time and group, as `end_channel.sh` takes them.
+    process: Vec<String>,
+}
+
+/// What a host is made of.
+pub struct HostParts {
+    /// Its name.
+    pub name: HostName,
+    /// Its drivers.
+    pub drivers: Drivers,
+    /// The way to it.
+    pub line: Box<dyn Line>,
+    /// How long it may take to answer the first question.
+    pub answer_limit: Duration,
+}
+
+/// One host of the pool.
+pub struct Host {
+    parts: HostParts,
+    clock: Arc<dyn Clock>,
+    free: Semaphore,
+    idle: Mutex<Vec<OpenChannel>>,
+    facts: Mutex<Option<Facts>>,
+    claimed: tokio::sync::Mutex<Option<Epoch>>,
+    superseded: watch::Sender<Option<HostError>>,
+}
+
+impl Host {
+    /// A host. Nothing is connected yet. That it obeys another master will be told to `superseded`.
+    #[must_use]
+    pub fn new(
+        parts: HostParts,
+        clock: Arc<dyn Clock>,
+        superseded: watch::Sender<Option<HostError>>,
+    ) -> Self {
+        Self {
+            parts,
+            clock,
+            free: Semaphore::new(CHANNELS),
+            idle: Mutex::default(),
+            facts: Mutex::default(),
+            claimed: tokio::sync::Mutex::default(),
+            superseded,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &HostName {
+        &self.parts.name
+    }
+
+    /// Its drivers.
+    #[must_use]
+    pub fn drivers(&self) -> &Drivers {
+        &self.parts.drivers
+    }
+
+    /// Who it is, as it said when it was connected to last.
+    #[must_use]
+    pub fn facts(&self) -> Option<Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks, and waits for the answer. Who drops the future loses only the answer, unless nothing was sent yet. A
+    /// question that changes something must be right when asked twice: after a line broke it may be.
+    ///
+    /// # Errors
+    /// The host does not answer, or obeys another master.
+    pub async fn ask(self: &Arc<Self>, question: Question) -> Result<Answer, HostError> {
+        let host = Arc::clone(self);
+        let what = question.request.script.name.clone();
+        let wanted = Arc::new(());
+        let still_wanted = Arc::downgrade(&wanted);
+        let asking = tokio::spawn(async move {
+            let Some(epoch) = question.request.epoch else {
+                return host
+                    .exchange(&question, || still_wanted.strong_count() > 0)
+                    .await?
+                    .map_err(|e| host.translate(&question, e));
+            };
+            // A second time if the host turns out to have forgotten that it was claimed.
+            for claimed_before in [true, false] {
+                host.claim(epoch).await?;
+                match host
+                    .exchange(&question, || still_wanted.strong_count() > 0)
+                    .await?
+                {
+                    Err(ChannelError::Unclaimed) if claimed_before => *host.claimed.lock().await = None,
+                    other => return other.map_err(|e| host.translate(&question, e)),
+                }
+            }
+            Err(host.translate(&question, ChannelError::Unclaimed))
+        });
+        let answer = asking.await;
+        drop(wanted);
+        answer.unwrap_or_else(|e| Err(self.lost(&what, &e.to_string())))
+    }
+
+    /// Claims the host for `epoch`, unless it is claimed already: then nothing is asked and nothing returned.
+    ///
+    /// # Errors
+    /// The host does not answer, or obeys another master.
+    pub async fn claim(&self, epoch: Epoch) -> Result<Option<Claim>, HostError> {
+        if let Some(refused) = &*self.superseded.borrow() {
+            return Err(refused.clone());
+        }
+        let mut claimed = self.claimed.lock().await;
+        if *claimed == Some(epoch) {
+            return Ok(None);
+        }
+        let args = vec![epoch.counter.to_string(), epoch.id.simple().to_string()];
+        let question = Question::read(internal::CLAIM.clone(), args, CLAIM_LIMIT);
+        let answer = self
+            .exchange(&question, || true)
+            .await?
+            .map_err(|e| self.translate(&question, e))?;
+        let claim = claim::parse(self.name(), epoch, &answer).inspect_err(|e| self.watch_for_refusal(e))?;
+        *claimed = Some(epoch);
+        Ok(Some(claim))
+    }
+
+    /// The epoch that it is claimed for.
+    pub async fn claimed(&self) -> Option<Epoch> {
+        *self.claimed.lock().await
+    }
+
+    /// One question on whatever channel is free; again on a fresh one if a channel that was idle turns out broken.
+    async fn exchange(
+        &self,
+        question: &Question,
+        wanted: impl Fn() -> bool,
+    ) -> Result<Result<Answer, ChannelError>, HostError> {
+        let what = &question.request.script.name;
+        let _slot = self
+            .free
+            .acquire()
+            .await
+            .map_err(|e| self.lost(what, &e.to_string()))?;
+        if !wanted() {
+            return Err(self.lost(what, "nobody waits for it any more"));
+        }
+        let idle = self.idle_channels().pop();
+        if let Some(channel) = idle {
+            match self.run_on(channel, question).await? {
+                Err(ChannelError::Lost(_)) => self.parts.line.reset().await,
+                answer => return Ok(answer),
+            }
+        }
+        let channel = self.connect().await?;
+        self.run_on(channel, question).await
+    }
+
+    async fn run_on(
+        &self,
+        mut open: OpenChannel,
+        question: &Question,
+    ) -> Result<Result<Answer, ChannelError>, HostError> {
+        let answer = tokio::select! {
+            answer = open.channel.run(&question.request) => answer,
+            () = self.clock.sleep(question.limit) => {
+                self.end(open).await;
+                return Err(HostError::LimitExceeded {
+                    host: self.name().clone(),
+                    what: question.request.script.name.clone(),
+                    limit: question.limit,
+                });
+            }
+        };
+        if !matches!(answer, Err(ChannelError::Lost(_))) {
+            self.idle_channels().push(open);
+        }
+        Ok(answer)
+    }
+
+    /// Ends what hangs in a channel. If that fails too, the host will be found not to answer by the next question.
+    async fn end(&self, hung: OpenChannel) {
+        drop(hung.channel);
+        let question = Question::read(internal::END_CHANNEL.clone(), hung.process, END_LIMIT);
+        let Ok(mut open) = self.connect().await else {
+            return;
+        };
+        let ended = tokio::select! {
+            answer = open.channel.run(&question.request) => answer.is_ok(),
+            () = self.clock.sleep(question.limit) => false,
+        };
+        if ended {
+            self.idle_channels().push(open);
+        }
+    }
+
+    /// A fresh channel to a host that has answered. Twice if need be: the connection may have died unnoticed.
+    async fn connect(&self) -> Result<OpenChannel, HostError> {
+        let mut why = String::new();
+        for _ in 0..2 {
+            let wire = self.parts.line.open().await.map_err(|e| self.no_line(e))?;
+            let greeting = async {
+                let mut channel = Channel::open(wire).await?;
+                let question = Question::read(internal::HELLO.clone(), Vec::new(), self.parts.answer_limit);
+                let answer = channel.run(&question.request).await?;
+                Ok::<_, ChannelError>((channel, answer))
+            };
+            let greeted = tokio::select! {
+                greeted = greeting => greeted,
+                () = self.clock.sleep(self.parts.answer_limit) => Err(ChannelError::Lost("it says nothing".to_owned())),
+            };
+            match greeted {
+                Ok((channel, answer)) => return self.acquaint(channel, &answer),
+                Err(e) => why = e.to_string(),
+            }
+            self.parts.line.reset().await;
+        }
+        Err(HostError::Unreachable {
+            host: self.name().clone(),
+            why,
+        })
+    }
+
+    fn acquaint(&self, channel: Channel, answer: &Answer) -> Result<OpenChannel, HostError> {
+        let mut said = answer::parse_outputs(self.name(), "hello.sh", answer)?;
+        let mut take = |key: &str| said.remove(key).unwrap_or_default();
+        if take("user") != "0" {
+            return Err(HostError::NotRoot {
+                host: self.name().clone(),
+            });
+        }
+        let facts = Facts {
+            machine: take("machine"),
+            boot: take("boot"),
+            epoch: take("epoch"),
+        };
+        let process = vec![take("pid"), take("start"), take("group")];
+        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts);
+        Ok(OpenChannel { channel, process })
+    }
+
+    fn idle_channels(&self) -> std::sync::MutexGuard<'_, Vec<OpenChannel>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn no_line(&self, error: LineError) -> HostError {
+        let host = self.name().clone();
+        match error {
+            LineError::Unreachable(why) => HostError::Unreachable { host, why },
+            LineError::HostKeyChanged => HostError::HostKeyChanged { host },
+            LineError::HostKeyUnknown => HostError::HostKeyUnknown { host },
+            LineError::AuthFailed(why) => HostError::AuthFailed { host, why },
+        }
+    }
+
+    fn lost(&self, what: &str, why: &str) -> HostError {
+        HostError::LineLost {
+            host: self.name().clone(),
+            what: what.to_owned(),
+            why: why.to_owned(),
+        }
+    }
+
+    fn translate(&self, question: &Question, error: ChannelError) -> HostError {
+        let host = self.name().clone();
+        let what = question.request.script.name.clone();
+        let error = match (error, question.request.epoch) {
+            (ChannelError::Refused(have), Some(ours)) => HostError::EpochRefused { host, have, ours },
+            (ChannelError::BadArgument, _) => HostError::BadArguments {
+                action: what,
+                why: ChannelError::BadArgument.to_string(),
+            },
+            (other, _) => self.lost(&what, &other.to_string()),
+        };
+        self.watch_for_refusal(&error);
+        error
+    }
+
+    /// One host that obeys another master is enough: this one is over.
+    fn watch_for_refusal(&self, error: &HostError) {
+        if matches!(error, HostError::EpochRefused { .. }) {
+            self.superseded.send_if_modified(|known| {
+                let first = known.is_none();
+                if first {
+                    *known = Some(error.clone());
+                }
+                first
+            });
+        }
+    }
+}

@@ -1,0 +1,3 @@
+# Answers the state of a launched command. NAME
+
+run_report "$R/var/lib/vsjob/run/$1"

@@ -1,0 +1,75 @@
+//! A paper host: a folder that stands for the root of a host. The same scripts run in the local `sh`, with stand-ins
+//! for the host's tools first in PATH. For tests and for trying things; nothing outside the folder is changed.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use super::{LOOP, Line, LineError, Pending, Wire};
+
+/// A line to a folder.
+#[derive(Clone, Debug)]
+pub struct PaperLine {
+    root: PathBuf,
+    tools: PathBuf,
+}
+
+impl PaperLine {
+    /// The host in `root`, whose tools are those of `tools`, then the machine's own.
+    #[must_use]
+    pub fn new(root: &Path, tools: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            tools: tools.to_owned(),
+        }
+    }
+}
+
+impl Line for PaperLine {
+    fn open(&self) -> Pending<'_, Result<Wire, LineError>> {
+        Box::pin(async {
+            let unreachable = |why: &str| LineError::Unreachable(why.to_owned());
+            // A host that is off, or cut from the network.
+            if !self.root.join("proc/sys/kernel/random/boot_id").exists()
+                || self.root.join("fault/cut").exists()
+            {
+                return Err(unreachable("connection timed out"));
+            }
+            let path = format!(
+                "{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                self.tools.display()
+            );
+            let mut child = Command::new("sh")
+                .arg("-c")
+                .arg(LOOP)
+                .arg("vsjob-channel")
+                .arg(&self.root)
+                .arg(path)
+                // Found by the stand-in for a reboot, which ends every process of the host.
+                .env("R", &self.root)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .process_group(0)
+                .kill_on_drop(true)
+                .spawn()
+                .map_err(|e| unreachable(&e.to_string()))?;
+            let (Some(requests), Some(answers), Some(errors)) =
+                (child.stdin.take(), child.stdout.take(), child.stderr.take())
+            else {
+                return Err(unreachable("no pipes"));
+            };
+            Ok(Wire {
+                requests: Box::new(requests),
+                answers: Box::new(answers),
+                errors: Box::new(errors),
+                process: Box::new(child),
+            })
+        })
+    }
+
+    fn reset(&self) -> Pending<'_, ()> {
+        Box::pin(async {})
+    }
+}

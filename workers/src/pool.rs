@@ -1,0 +1,149 @@
+//! The pool: every host of `slaves.conf`, and the actions that can be performed on them. What the engine acts with.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use tokio::sync::watch;
+use vsjob_engine::{ActionRef, Actions, Clock, Epoch, HostName, JobId, Outcome, Performing, Work};
+
+use crate::claim::Claim;
+use crate::host::{Host, HostParts};
+use crate::perform::Performer;
+use crate::{Action, Context, HostError, Registry, launched};
+
+/// All hosts, and what can be done on them.
+pub struct Pool {
+    registry: Registry,
+    context: Context,
+    hosts: BTreeMap<HostName, Arc<Host>>,
+    superseded: watch::Sender<Option<HostError>>,
+}
+
+impl Pool {
+    /// A pool of these hosts. Nothing is connected yet.
+    #[must_use]
+    pub fn new(registry: Registry, hosts: Vec<HostParts>, clock: Arc<dyn Clock>) -> Self {
+        let (superseded, _) = watch::channel(None);
+        let hosts = hosts
+            .into_iter()
+            .map(|parts| {
+                let name = parts.name.clone();
+                let host = Host::new(parts, Arc::clone(&clock), superseded.clone());
+                (name, Arc::new(host))
+            })
+            .collect();
+        Self {
+            registry,
+            context: Context::new(clock),
+            hosts,
+            superseded,
+        }
+    }
+
+    /// The actions.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The hosts, by name.
+    pub fn hosts(&self) -> impl Iterator<Item = &Arc<Host>> {
+        self.hosts.values()
+    }
+
+    /// One host.
+    ///
+    /// # Errors
+    /// It is not in `slaves.conf`.
+    pub fn host(&self, name: &HostName) -> Result<&Arc<Host>, HostError> {
+        self.hosts.get(name).ok_or_else(|| HostError::UnknownHost {
+            name: name.to_string(),
+        })
+    }
+
+    /// Claims every host, all at once, and says what was found; `None` where it was claimed before. A host that is
+    /// away is claimed when it is first needed.
+    pub async fn claim(&self, epoch: Epoch) -> Vec<(HostName, Result<Option<Claim>, HostError>)> {
+        join_all(self.hosts().map(|host| async move {
+            let claim = host.claim(epoch).await;
+            (host.name().clone(), claim)
+        }))
+        .await
+    }
+
+    /// Becomes something as soon as one host obeys another master: this one is then over, and must stop.
+    #[must_use]
+    pub fn superseded(&self) -> watch::Receiver<Option<HostError>> {
+        self.superseded.subscribe()
+    }
+
+    fn prepare(&self, work: Work) -> Result<Prepared, HostError> {
+        let action = self
+            .registry
+            .find(&work.action)
+            .ok_or_else(|| HostError::UnknownAction {
+                action: format!("{} {}", work.action.name, work.action.version),
+            })?;
+        let action = match action {
+            Action::Master(action) => return Ok(Prepared::Master((action.run)(self.context.clone(), work))),
+            Action::Host(action) => action,
+        };
+        let mut hosts = work
+            .hosts
+            .iter()
+            .map(|name| self.host(name).cloned())
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter();
+        let host = hosts.next().ok_or_else(|| HostError::BadArguments {
+            action: action.name.to_owned(),
+            why: "it needs a host".to_owned(),
+        })?;
+        Ok(Prepared::Host(Performer {
+            host,
+            others: hosts.collect(),
+            action,
+            clock: Arc::clone(&self.context.clock),
+            work,
+        }))
+    }
+}
+
+enum Prepared {
+    Host(Performer),
+    Master(Performing),
+}
+
+impl Actions for Pool {
+    fn knows(&self, action: &ActionRef) -> bool {
+        self.registry.find(action).is_some()
+    }
+
+    fn perform(&self, work: Work) -> Performing {
+        match self.prepare(work) {
+            Ok(Prepared::Master(performing)) => performing,
+            Ok(Prepared::Host(performer)) => Box::pin(performer.perform()),
+            Err(error) => Box::pin(async move { Outcome::Failed(error.failure()) }),
+        }
+    }
+
+    fn forget(&self, job: JobId, hosts: Vec<HostName>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let hosts: Vec<_> = hosts
+            .iter()
+            .filter_map(|name| self.hosts.get(name).cloned())
+            .collect();
+        Box::pin(async move {
+            join_all(hosts.iter().map(|host| async move {
+                let Some(epoch) = host.claimed().await else {
+                    return;
+                };
+                if let Err(trouble) = launched::forget(host, epoch, job).await {
+                    tracing::debug!(%job, host = %host.name(), ?trouble, "run directories stay; gc finds them");
+                }
+            }))
+            .await;
+        })
+    }
+}
