@@ -5,8 +5,10 @@
 
 mod action;
 mod clock;
+pub mod codec;
 mod ids;
 mod plan;
+pub mod store;
 
 pub use action::{Actions, Class, Failure, Mode, Outcome, Performing, Progress, Work};
 pub use clock::{Clock, Sleep, SystemClock, Timestamp, VirtualClock};
