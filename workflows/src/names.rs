@@ -1,0 +1,198 @@
+//! The names and amounts that a request is made of. Each is parsed once, at the edge; inside, a value of the type is a
+//! valid one, safe as one argument of a script and as one component of a path.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use vsjob_engine::{BadName, check_label};
+
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $longest:literal, $inner:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = BadName;
+
+            fn from_str(text: &str) -> Result<Self, BadName> {
+                check_label(text, $what, $longest, $inner).map(|()| Self(text.to_owned()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    };
+}
+
+label! {
+    /// The name of a guest, which is its host name too: 1 to 46 of `a-z`, `0-9` and `-`. No dot: what carries one
+    /// (`ldap.moved-1f2e3d4c`) is an object of a job. With our endings it stays a machine name of at most 64 bytes.
+    GuestName, "guest name", 46, "-"
+}
+
+label! {
+    /// The name of a template: 1 to 63 of `a-z`, `0-9`, `-` and `.`.
+    TemplateName, "template name", 63, ".-"
+}
+
+label! {
+    /// The name of a network device of a host, such as `br0`: 1 to 15 characters, as the kernel allows.
+    DeviceName, "network device", 15, ".-"
+}
+
+/// A wrong amount.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is not {what}", .text.escape_default())]
+pub struct BadAmount {
+    /// The text as given.
+    pub text: String,
+    /// What it should have been.
+    pub what: &'static str,
+}
+
+impl BadAmount {
+    /// `text` is not `what`.
+    pub fn new(text: &str, what: &'static str) -> Self {
+        Self {
+            text: text.chars().take(80).collect(),
+            what,
+        }
+    }
+}
+
+/// A VLAN: 1 to 4094. 1 with an untagged host network means: no tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VlanId(u16);
+
+impl FromStr for VlanId {
+    type Err = BadAmount;
+
+    fn from_str(text: &str) -> Result<Self, BadAmount> {
+        match text.parse() {
+            Ok(id @ 1..=4094) => Ok(Self(id)),
+            _ => Err(BadAmount::new(text, "a VLAN from 1 to 4094")),
+        }
+    }
+}
+
+impl fmt::Display for VlanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An amount of memory or disk in units of 1024 × 1024 bytes; 0 means: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Megabytes(pub u32);
+
+impl FromStr for Megabytes {
+    type Err = BadAmount;
+
+    fn from_str(text: &str) -> Result<Self, BadAmount> {
+        text.parse()
+            .map(Self)
+            .map_err(|_| BadAmount::new(text, "a number of megabytes"))
+    }
+}
+
+impl fmt::Display for Megabytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A part of the host's processors such as `9/10`, held in percent of one processor; 0 means: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CpuPercent(pub u32);
+
+impl FromStr for CpuPercent {
+    type Err = BadAmount;
+
+    fn from_str(text: &str) -> Result<Self, BadAmount> {
+        let refuse = || BadAmount::new(text, "a ratio such as 9/10");
+        let (part, whole) = text.split_once('/').unwrap_or((text, "1"));
+        let part: u32 = part.parse().map_err(|_| refuse())?;
+        let whole: u32 = whole.parse().map_err(|_| refuse())?;
+        part.checked_mul(100)
+            .and_then(|hundredfold| hundredfold.checked_div(whole))
+            .map(Self)
+            .ok_or_else(refuse)
+    }
+}
+
+impl fmt::Display for CpuPercent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A duration in whole seconds or milliseconds, read from `5s`, `500ms`, `2m`, `7d` or a bare number of seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(pub Duration);
+
+impl FromStr for Span {
+    type Err = BadAmount;
+
+    fn from_str(text: &str) -> Result<Self, BadAmount> {
+        let refuse = || BadAmount::new(text, "a duration such as 500ms, 5s, 2m, 6h or 7d");
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let number: u64 = number.parse().map_err(|_| refuse())?;
+        let millis_each = match unit {
+            "ms" => 1,
+            "" | "s" => 1000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return Err(refuse()),
+        };
+        let millis = number.checked_mul(millis_each).ok_or_else(refuse)?;
+        Ok(Self(Duration::from_millis(millis)))
+    }
+}
+
+/// In milliseconds: what scripts take.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_millis().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_name_that_could_be_another_object_of_a_job_is_refused() {
+        for bad in ["ldap.moved-1", "a;b", "../a", "a\nb", "", ".x", &"a".repeat(300)] {
+            assert!(bad.parse::<GuestName>().is_err(), "{bad:?} was accepted");
+        }
+        assert!("ldap-2".parse::<GuestName>().is_ok());
+    }
+
+    #[test]
+    fn amounts_are_read_or_refused_whole() {
+        assert_eq!("9/10".parse(), Ok(CpuPercent(90)));
+        assert_eq!("2".parse(), Ok(CpuPercent(200)));
+        assert!("1/0".parse::<CpuPercent>().is_err());
+        assert_eq!("7d".parse(), Ok(Span(Duration::from_secs(604_800))));
+        assert_eq!("500ms".parse(), Ok(Span(Duration::from_millis(500))));
+        assert!("5 s".parse::<Span>().is_err());
+        assert!("s".parse::<Span>().is_err());
+        assert!("0".parse::<VlanId>().is_err());
+        assert!("4095".parse::<VlanId>().is_err());
+    }
+}

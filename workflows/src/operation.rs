@@ -1,0 +1,108 @@
+//! The operations: what can be submitted. Each reads a request, refuses what cannot be done, and writes a plan; none
+//! of it changes anything, so a plan can be looked at (`--plan`) before it is submitted.
+
+use vsjob_engine::{HostName, Plan};
+
+use crate::request::{Parameter, Parameters, Reading, nearest};
+use crate::{GuestName, Refusal, Site, TemplateName};
+
+/// What an operation makes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// What will be performed.
+    pub plan: Plan,
+    /// What the job holds while it is open.
+    pub locks: Vec<Lock>,
+    /// What it is about, in a few words ("move ldap from vsh-01 to vsh-02").
+    pub title: String,
+}
+
+/// Something that a job holds while it is open.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lock {
+    /// What is held.
+    pub what: Held,
+    /// Whether others may hold it at the same time.
+    pub shared: bool,
+}
+
+/// What can be held.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Held {
+    /// A guest.
+    Guest(GuestName),
+    /// A host: shared by all that work on it, exclusively by what changes it as a whole.
+    Host(HostName),
+    /// An address.
+    Address(std::net::IpAddr),
+    /// A template.
+    Template(TemplateName),
+}
+
+impl Lock {
+    /// Nobody else may hold it.
+    #[must_use]
+    pub fn exclusive(what: Held) -> Self {
+        Self { what, shared: false }
+    }
+
+    /// Others may hold it too, if they share it.
+    #[must_use]
+    pub fn shared(what: Held) -> Self {
+        Self { what, shared: true }
+    }
+}
+
+impl std::fmt::Display for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Guest(name) => write!(f, "guest/{name}"),
+            Self::Host(name) => write!(f, "host/{name}"),
+            Self::Address(address) => write!(f, "address/{address}"),
+            Self::Template(name) => write!(f, "template/{name}"),
+        }
+    }
+}
+
+/// An operation.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    /// Its name, as submitted.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// What it takes.
+    pub parameters: &'static [Parameter],
+    pub(crate) plan: fn(&Reading<'_>, &Site) -> Result<Planned, Refusal>,
+}
+
+impl Operation {
+    /// Turns a request into a plan, as things stand at `site`.
+    ///
+    /// # Errors
+    /// The request is not one, or it cannot be done.
+    pub fn plan(&self, given: &Parameters, site: &Site) -> Result<Planned, Refusal> {
+        let reading = Reading::begin(self.name, self.parameters, given)?;
+        (self.plan)(&reading, site)
+    }
+}
+
+/// Every operation there is.
+#[must_use]
+pub fn operations() -> &'static [Operation] {
+    &[crate::demo::OPERATION]
+}
+
+/// The operation called `name`.
+///
+/// # Errors
+/// There is none.
+pub fn operation(name: &str) -> Result<&'static Operation, Refusal> {
+    operations()
+        .iter()
+        .find(|operation| operation.name == name)
+        .ok_or_else(|| Refusal::UnknownOperation {
+            name: name.chars().take(80).collect(),
+            nearest: nearest(name, operations().iter().map(|operation| operation.name)),
+        })
+}

@@ -1,0 +1,170 @@
+//! Why a request is refused at submit, when nothing has been changed yet. Each refusal has a code, which `vsjob
+//! explain` tells more about (`docs/errors/`), and a hint.
+
+use vsjob_engine::HostName;
+
+use crate::{GuestName, TemplateName};
+
+/// A request that does not become a job.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such operation.
+    #[error("there is no operation `{name}`")]
+    UnknownOperation {
+        /// As asked.
+        name: String,
+        /// The nearest one there is.
+        nearest: Option<&'static str>,
+    },
+    /// The operation has no such parameter.
+    #[error("`{operation}` has no parameter `{name}`")]
+    UnknownParameter {
+        /// The operation.
+        operation: &'static str,
+        /// As given.
+        name: String,
+        /// The nearest one there is.
+        nearest: Option<&'static str>,
+    },
+    /// A parameter is missing.
+    #[error("`{operation}` needs `{name}`")]
+    MissingParameter {
+        /// The operation.
+        operation: &'static str,
+        /// The parameter.
+        name: &'static str,
+    },
+    /// A parameter is not what it should be.
+    #[error("parameter `{name}`: {why}")]
+    BadParameter {
+        /// The parameter.
+        name: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// Placement has no such guest.
+    #[error("there is no guest `{0}`")]
+    UnknownGuest(GuestName),
+    /// slaves.conf has no such host.
+    #[error("there is no host `{0}`")]
+    UnknownHost(HostName),
+    /// A new guest has the name of one that is there.
+    #[error("there is a guest `{guest}` already, on {host}")]
+    GuestExists {
+        /// The guest.
+        guest: GuestName,
+        /// Where it lives.
+        host: HostName,
+    },
+    /// A move to where the guest is.
+    #[error("`{guest}` is on {host} already")]
+    AlreadyThere {
+        /// The guest.
+        guest: GuestName,
+        /// Where it lives.
+        host: HostName,
+    },
+    /// The request says that the guest is elsewhere than placement does.
+    #[error("`{guest}` is on {host}, not on {said}")]
+    NotThere {
+        /// The guest.
+        guest: GuestName,
+        /// Where it lives.
+        host: HostName,
+        /// Where the request says that it is.
+        said: HostName,
+    },
+    /// The master has no such template.
+    #[error("there is no template `{0}`")]
+    UnknownTemplate(TemplateName),
+    /// No network of networks.conf has that address.
+    #[error("no network of networks.conf holds the address {0}")]
+    NoNetwork(std::net::IpAddr),
+    /// An address that no guest can have.
+    #[error("{address} cannot be a guest's address: {why}")]
+    BadAddress {
+        /// The address.
+        address: std::net::IpAddr,
+        /// Why not.
+        why: &'static str,
+    },
+    /// No host is left to choose from.
+    #[error("no host can be chosen")]
+    NoHost,
+    /// The two hosts' drivers differ.
+    #[error("{from} and {to} have different drivers, and a guest moves only between equal ones")]
+    DriversDiffer {
+        /// Where the guest is.
+        from: HostName,
+        /// Where it should go.
+        to: HostName,
+    },
+    /// The host's drivers cannot do what the operation needs.
+    #[error("the drivers of {host} cannot do what this needs: {what}")]
+    Unable {
+        /// The host.
+        host: HostName,
+        /// What is needed.
+        what: &'static str,
+    },
+}
+
+impl Refusal {
+    /// Its code, for good.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownOperation { .. } => "VSJ0401",
+            Self::UnknownParameter { .. } => "VSJ0402",
+            Self::MissingParameter { .. } => "VSJ0403",
+            Self::BadParameter { .. } => "VSJ0404",
+            Self::UnknownGuest(_) => "VSJ0405",
+            Self::UnknownHost(_) => "VSJ0406",
+            Self::GuestExists { .. } => "VSJ0407",
+            Self::AlreadyThere { .. } => "VSJ0408",
+            Self::NotThere { .. } => "VSJ0409",
+            Self::UnknownTemplate(_) => "VSJ0410",
+            Self::NoNetwork(_) => "VSJ0411",
+            Self::BadAddress { .. } => "VSJ0412",
+            Self::NoHost => "VSJ0413",
+            Self::DriversDiffer { .. } => "VSJ0414",
+            Self::Unable { .. } => "VSJ0415",
+        }
+    }
+
+    /// What to do about it, in one line.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::UnknownOperation { nearest, .. } | Self::UnknownParameter { nearest, .. } => match nearest {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => "`vsjob submit --help` lists what there is".to_owned(),
+            },
+            Self::MissingParameter { name, .. } => format!("add --{name}"),
+            Self::BadParameter { name, .. } => format!("correct --{name}"),
+            Self::UnknownGuest(_) => {
+                "`vsjob guest list` shows the known ones; `vsjob scan` finds others, and `vsjob guest adopt` takes them in".to_owned()
+            }
+            Self::UnknownHost(_) => "`vsjob host list` shows the known ones; new ones go into slaves.conf".to_owned(),
+            Self::GuestExists { .. } => "choose another name".to_owned(),
+            Self::AlreadyThere { .. } => "choose another host with --dst".to_owned(),
+            Self::NotThere { .. } => {
+                "leave --src out, or look at `vsjob scan` if you think that placement is wrong".to_owned()
+            }
+            Self::UnknownTemplate(_) => "templates are files NAME.tar, .tar.gz or .tar.zst in the master's folder of templates".to_owned(),
+            Self::NoNetwork(_) => "add its network to networks.conf".to_owned(),
+            Self::BadAddress { .. } => "choose another address with --interface".to_owned(),
+            Self::NoHost => "name one with --host, or look at the options `noselect` in slaves.conf".to_owned(),
+            Self::DriversDiffer { .. } => "choose a host with the same drivers with --dst".to_owned(),
+            Self::Unable { .. } => "choose another host".to_owned(),
+        }
+    }
+
+    /// A parameter that is not the name it should be.
+    pub(crate) fn bad(name: &'static str, why: &impl std::fmt::Display) -> Self {
+        Self::BadParameter {
+            name,
+            why: why.to_string(),
+        }
+    }
+}
