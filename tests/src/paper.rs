@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
 use vsjob_engine::{Clock, HostName, StepNo};
-use vsjob_workers::{Drivers, HostParts, PaperLine, Pool, Registry};
+use vsjob_workers::{Pool, Registry, Settings, Slaves};
 
 /// What goes wrong in a step that is launched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,10 +80,24 @@ impl PaperPool {
         let hosts = (1..=count)
             .map(|number| PaperHost::make(folder.path(), &format!("vsh-{number:02}")))
             .collect::<anyhow::Result<_>>()?;
-        Ok(Self { folder, hosts })
+        let pool = Self { folder, hosts };
+        pool.configure()?;
+        Ok(pool)
     }
 
-    /// The folder of the pool; a host's is in it, by its name.
+    /// Writes `slaves.conf` and `vsjob.toml` of a master of this pool; its store and socket are in the folder too.
+    fn configure(&self) -> anyhow::Result<()> {
+        let folder = self.folder();
+        let slaves: String = self.hosts.iter().map(|host| format!("{}\n", host.name)).collect();
+        std::fs::write(folder.join("slaves.conf"), slaves)?;
+        let settings = format!(
+            "[master]\nstate = \"{0}/state\"\nsocket = \"{0}/vsjob.sock\"\n[paper]\ndirectory = \"{0}\"\n",
+            folder.display()
+        );
+        Ok(std::fs::write(folder.join("vsjob.toml"), settings)?)
+    }
+
+    /// The folder of the pool, with its `slaves.conf` and `vsjob.toml`; a host's is in it, by its name.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -102,19 +116,14 @@ impl PaperPool {
     }
 
     /// What the workers act with.
-    #[must_use]
-    pub fn pool(&self, registry: Registry, clock: Arc<dyn Clock>) -> Pool {
-        let parts = self
-            .hosts
-            .iter()
-            .map(|host| HostParts {
-                name: host.name.clone(),
-                drivers: Drivers::default(),
-                line: Box::new(PaperLine::new(&host.root, &self.folder.path().join("bin"))),
-                answer_limit: std::time::Duration::from_secs(10),
-            })
-            .collect();
-        Pool::new(registry, parts, clock)
+    ///
+    /// # Errors
+    /// The pool's own configuration is wrong.
+    pub fn pool(&self, registry: Registry, clock: Arc<dyn Clock>) -> anyhow::Result<Pool> {
+        let read = |name: &str| std::fs::read_to_string(self.folder().join(name));
+        let slaves = Slaves::parse("slaves.conf", &read("slaves.conf")?)?;
+        let settings = Settings::parse("vsjob.toml", &read("vsjob.toml")?)?;
+        Ok(Pool::configured(registry, &slaves, &settings, clock))
     }
 }
 

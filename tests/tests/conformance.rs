@@ -37,7 +37,7 @@ struct Bench {
 
 fn bench() -> anyhow::Result<Bench> {
     let paper = PaperPool::new(1)?;
-    let pool = paper.pool(Registry::new([Action::Host(&WRITE)]), Arc::new(SystemClock));
+    let pool = paper.pool(Registry::new([Action::Host(&WRITE)]), Arc::new(SystemClock))?;
     Ok(Bench {
         paper,
         pool,

@@ -11,8 +11,9 @@ use vsjob_engine::{ActionRef, Actions, Clock, Epoch, HostName, JobId, Outcome, P
 
 use crate::claim::Claim;
 use crate::host::{Host, HostParts};
+use crate::line::{Line, PaperLine, SshLine};
 use crate::perform::Performer;
-use crate::{Action, Context, HostError, Registry, launched};
+use crate::{Action, Context, HostError, Registry, Settings, Slave, Slaves, launched};
 
 /// All hosts, and what can be done on them.
 pub struct Pool {
@@ -41,6 +42,23 @@ impl Pool {
             hosts,
             superseded,
         }
+    }
+
+    /// The pool that the configuration describes.
+    #[must_use]
+    pub fn configured(
+        registry: Registry,
+        slaves: &Slaves,
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let parts = slaves.hosts.iter().map(|slave| HostParts {
+            name: slave.name.clone(),
+            drivers: slave.drivers,
+            line: line_to(slave, settings),
+            answer_limit: settings.ssh.connect_timeout,
+        });
+        Self::new(registry, parts.collect(), clock)
     }
 
     /// The actions.
@@ -109,6 +127,20 @@ impl Pool {
             work,
         }))
     }
+}
+
+fn line_to(slave: &Slave, settings: &Settings) -> Box<dyn Line> {
+    let name = slave.name.as_str();
+    if let Some(folder) = &settings.paper {
+        return Box::new(PaperLine::new(&folder.join(name), &folder.join("bin")));
+    }
+    let address = slave.address.as_deref().unwrap_or(name);
+    Box::new(SshLine::new(
+        address,
+        slave.user.as_deref(),
+        slave.port,
+        &settings.ssh,
+    ))
 }
 
 enum Prepared {
