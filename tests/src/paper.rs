@@ -154,6 +154,12 @@ impl PaperHost {
         };
         host.write("etc/hostname", &format!("{name}\n"))?;
         host.write("etc/machine-id", &format!("{}\n", uuid::Uuid::new_v4().simple()))?;
+        let key = host.path("etc/ssh/ssh_host_ed25519_key");
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"])
+            .arg(key)
+            .status()?;
+        ensure!(made.success(), "ssh-keygen: {made}");
         host.write(BOOT_ID, &format!("{}\n", uuid::Uuid::new_v4()))?;
         Ok(host)
     }
