@@ -139,12 +139,13 @@ impl PaperHost {
     fn make(folder: &Path, name: &str) -> anyhow::Result<Self> {
         let root = folder.join(name);
         for inner in [
-            "etc",
+            "etc/ssh",
+            "etc/systemd/nspawn",
             "run",
             "var/lib/machines",
             "proc/sys/kernel/random",
             "fault",
-            "root",
+            "root/.ssh",
         ] {
             std::fs::create_dir_all(root.join(inner))?;
         }
