@@ -1,3 +1,5 @@
 //! The harness of the end-to-end tests.
 
+pub mod needs;
 pub mod paper;
+pub mod sshd;
