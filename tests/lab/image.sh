@@ -4,7 +4,7 @@
 # Debian archive that this machine itself uses. A cached file carries the hash of its recipe, so a
 # changed recipe makes a new one. Sourced by lab.
 
-readonly HOST_PACKAGES=systemd,systemd-sysv,dbus,openssh-server,rsync,systemd-container,btrfs-progs,nftables,iproute2,iputils-arping,iputils-ping,procps,util-linux,kmod
+readonly HOST_PACKAGES=systemd,systemd-sysv,dbus,openssh-server,rsync,systemd-container,btrfs-progs,nftables,iproute2,iputils-arping,iputils-ping,procps,util-linux,kmod,zstd
 readonly HOST_DISK_SIZE=16G
 
 recipe_hash() { sha256sum <"$HERE/image.sh" | cut -c1-12; }
