@@ -26,6 +26,7 @@ build_debian() {
   local work=$1 archive=$2 tree=$1/tree
   debian_tree "$work" "$tree" apt "$GUEST_PACKAGES"
   guest_ldap "$tree"
+  printf '127.0.0.1 localhost\n' >"$tree/etc/hosts"
   # networkd gives host0 its address; the rest is nothing that a guest without a console needs.
   chroot "$tree" systemctl --quiet enable systemd-networkd.service slapd.service
   chroot "$tree" systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
