@@ -82,12 +82,8 @@ impl Content {
 
 impl Store for Memory {
     fn append(&mut self, frames: &[Vec<u8>], purpose: Purpose) -> Result<Head, StoreError> {
+        self.admits(purpose)?;
         let mut content = self.content();
-        if content.refuses(purpose) {
-            let needed = frames.iter().map(|frame| frame.len() as u64).sum();
-            let path = PathBuf::from("memory");
-            return Err(StoreError::Full { path, needed });
-        }
         for payload in frames {
             let before = content.head();
             let mut hasher = blake3::Hasher::new();
@@ -100,6 +96,16 @@ impl Store for Memory {
             content.frames.push(Frame { head, payload });
         }
         Ok(content.head())
+    }
+
+    fn admits(&self, purpose: Purpose) -> Result<(), StoreError> {
+        if self.content().refuses(purpose) {
+            return Err(StoreError::Full {
+                path: PathBuf::from("memory"),
+                needed: 0,
+            });
+        }
+        Ok(())
     }
 
     fn index(&mut self, head: Head, puts: Vec<Put>) {

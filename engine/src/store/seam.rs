@@ -213,6 +213,11 @@ pub trait Store: Send {
     /// one segment's size; a longer batch may be there in part, from its start).
     fn append(&mut self, frames: &[Vec<u8>], purpose: Purpose) -> Result<Head, StoreError>;
 
+    /// Whether an append for `purpose` would be taken now.
+    ///
+    /// A master asks before it decides about new work, because a decision cannot be taken back when its append is refused.
+    fn admits(&self, purpose: Purpose) -> Result<(), StoreError>;
+
     /// Brings the index from wherever it is to `head`, which must be a frame that is already appended.
     ///
     /// Readers see `puts` when it returns. Nothing is durable: after a crash the index is at this or at an earlier
@@ -249,6 +254,10 @@ pub trait Read: Send + Sync {
 }
 
 impl<S: Store + ?Sized> Store for Box<S> {
+    fn admits(&self, purpose: Purpose) -> Result<(), StoreError> {
+        (**self).admits(purpose)
+    }
+
     fn append(&mut self, frames: &[Vec<u8>], purpose: Purpose) -> Result<Head, StoreError> {
         (**self).append(frames, purpose)
     }

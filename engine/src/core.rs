@@ -1,0 +1,779 @@
+//! What happens next. [`Core`] is a pure state machine: it takes inputs and the time, and gives entries for the
+//! journal and effects for the world. Its caller makes the entries durable before it lets any effect happen, so
+//! nothing outside ever sees a decision that a crash could take back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::locks::Turn;
+use crate::slots::Slots;
+use crate::state::is_cleaning;
+use crate::world::{World, turn};
+use crate::{
+    ActionRef, Actor, Direction, EngineError, Entry, Epoch, Event, Failure, HostName, Job, JobEvent, JobId,
+    Mode, NewJob, Outcome, Retry, Status, StepNo, StepState, Timestamp, Value, Why, recovery,
+};
+
+/// How the engine behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many steps are performed on one host at a time.
+    pub slots_per_host: usize,
+    /// How often a step may be under way when the master dies before its job is stuck.
+    pub poison_limit: u32,
+    /// After how many unanswered tries the undo of a cleaning step becomes a debt.
+    pub patience: u32,
+    /// How long until a host that does not answer is asked again; doubles up to a minute.
+    pub ask_again: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            slots_per_host: 4,
+            poison_limit: 20,
+            patience: 4,
+            ask_again: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Something that the caller does once the entries are durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Perform one side of a step and answer.
+    Perform(Order),
+    /// Stop waiting for what is performed for this job; its answer will be ignored.
+    Abort(JobId),
+    /// The job is over and owes nothing.
+    Forget(JobId, Vec<HostName>),
+}
+
+/// A step to be performed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Which performance this is; its answer says so too.
+    pub ticket: Ticket,
+    /// The action.
+    pub action: ActionRef,
+    /// It may have been performed before.
+    pub resume: bool,
+    /// Its arguments, resolved.
+    pub args: Vec<(String, String)>,
+    /// Where.
+    pub hosts: Vec<HostName>,
+}
+
+/// Names one performance of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// The job.
+    pub job: JobId,
+    /// Its step.
+    pub step: StepNo,
+    /// Which side.
+    pub mode: Mode,
+    /// Which attempt.
+    pub attempt: u32,
+}
+
+/// What the engine decided and has not handed out yet.
+#[derive(Debug, Default)]
+pub struct Decided {
+    /// For the journal, in this order.
+    pub entries: Vec<Entry>,
+    /// For afterwards.
+    pub effects: Vec<Effect>,
+}
+
+/// The engine without disk, network and time.
+#[derive(Debug)]
+pub struct Core {
+    world: World,
+    slots: Slots,
+    options: Options,
+    epoch: Epoch,
+    now: Timestamp,
+    decided: Decided,
+    /// What is being performed.
+    performing: BTreeMap<JobId, Ticket>,
+    /// When to look at a job again.
+    alarms: BTreeSet<(Timestamp, JobId)>,
+    /// Why a job's host was asked in vain, and how often in a row. Not durable: a new master asks anew.
+    unanswered: BTreeMap<JobId, (u32, Failure)>,
+    random: fastrand::Rng,
+}
+
+impl Core {
+    /// Begins a life of the master over what the last one left.
+    #[must_use]
+    pub fn open(world: World, epoch: Epoch, options: Options, now: Timestamp, seed: u64) -> Self {
+        let left = recovery::plan(&world);
+        let mut core = Self {
+            slots: Slots::new(options.slots_per_host),
+            world,
+            options,
+            epoch,
+            now,
+            decided: Decided::default(),
+            performing: BTreeMap::new(),
+            alarms: BTreeSet::new(),
+            unanswered: BTreeMap::new(),
+            random: fastrand::Rng::with_seed(seed),
+        };
+        core.record(Event::Opened { epoch });
+        for found in left.iter().filter(|found| found.suspicious) {
+            core.happen(found.job, JobEvent::Interrupted { step: found.step });
+        }
+        let ids: Vec<JobId> = core.world.jobs.keys().copied().collect();
+        for id in ids {
+            core.advance(id);
+        }
+        core
+    }
+
+    /// The world, as decided. What is in it is durable once the decided entries are.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The epoch of this life of the master.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// For the caller's bookkeeping of the index only.
+    pub(crate) fn world_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+
+    /// Hands out what was decided since the last call.
+    pub fn take_decided(&mut self) -> Decided {
+        std::mem::take(&mut self.decided)
+    }
+
+    /// When [`Core::tick`] should be called next.
+    #[must_use]
+    pub fn next_alarm(&self) -> Option<Timestamp> {
+        self.alarms.first().map(|(at, _)| *at)
+    }
+
+    /// Lets time pass.
+    pub fn tick(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        while let Some((at, id)) = self.alarms.first().copied()
+            && at <= self.now
+        {
+            self.alarms.pop_first();
+            self.advance(id);
+        }
+    }
+
+    /// Takes in a job. The caller has looked up the idempotency key in the index; jobs in memory are looked up here.
+    ///
+    /// # Errors
+    /// The plan is not one, or the key belongs to another request.
+    pub fn submit(&mut self, id: JobId, new: NewJob) -> Result<(JobId, bool), EngineError> {
+        if let Some(key) = &new.request.key
+            && let Some(known) = self.world.keys.get(key)
+            && let Some(job) = self.world.jobs.get(known)
+        {
+            return if job.request.asks_the_same(&new.request) {
+                Ok((*known, false))
+            } else {
+                Err(EngineError::KeyInUse {
+                    key: key.clone(),
+                    job: *known,
+                })
+            };
+        }
+        new.plan.check().map_err(EngineError::BadPlan)?;
+        self.record(Event::Submitted {
+            job: id,
+            new: Box::new(new),
+        });
+        self.advance(id);
+        Ok((id, true))
+    }
+
+    /// An administrator says where a guest lives.
+    pub fn place(&mut self, guest: String, host: HostName, actor: Actor) {
+        self.record(Event::Placed { guest, host, actor });
+    }
+
+    /// Takes the job back, if that is still possible.
+    ///
+    /// # Errors
+    /// The job is unknown, over, past its pivot, or already taken back.
+    pub fn cancel(&mut self, id: JobId, actor: Actor) -> Result<(), EngineError> {
+        let job = self.open_job(id)?;
+        match &job.status {
+            Status::Unwinding(_)
+            | Status::Paused(Direction::Backward(_))
+            | Status::Stuck {
+                direction: Direction::Backward(_),
+                ..
+            } => {
+                return Err(EngineError::AlreadyUnwinding(id));
+            }
+            _ if job.is_past_pivot() => {
+                let pivot = job
+                    .plan
+                    .pivot()
+                    .and_then(|no| job.plan.step(no))
+                    .map(|step| step.title.clone());
+                return Err(EngineError::PastPivot {
+                    job: id,
+                    step: pivot.unwrap_or_default(),
+                });
+            }
+            _ => {}
+        }
+        self.unwind(id, Why::Cancelled(actor));
+        self.advance(id);
+        Ok(())
+    }
+
+    /// Lets the job stand still; a step under way ends first.
+    ///
+    /// # Errors
+    /// The job is unknown, over, stuck, or paused already.
+    pub fn pause(&mut self, id: JobId, actor: Actor) -> Result<(), EngineError> {
+        match self.open_job(id)?.status {
+            Status::Paused(_) => {
+                return Err(EngineError::CannotPause {
+                    job: id,
+                    state: "paused already",
+                });
+            }
+            Status::Stuck { .. } => {
+                return Err(EngineError::CannotPause {
+                    job: id,
+                    state: "stuck",
+                });
+            }
+            _ => {}
+        }
+        self.happen(id, JobEvent::Paused { actor });
+        Ok(())
+    }
+
+    /// Lets the job go on, or try again at once. It never changes the job's direction.
+    ///
+    /// # Errors
+    /// The job is unknown, over, or does not wait for anything that `resume` could hasten.
+    pub fn resume(&mut self, id: JobId, actor: Actor) -> Result<(), EngineError> {
+        let queued = self.open_job(id)?.status == Status::Queued;
+        if queued {
+            return Err(EngineError::NothingToResume(id));
+        }
+        self.unanswered.remove(&id);
+        self.happen(id, JobEvent::Resumed { actor });
+        self.advance(id);
+        Ok(())
+    }
+
+    /// The master is about to leave in good order.
+    pub fn close(&mut self) {
+        self.record(Event::Closed);
+    }
+
+    /// Takes in how a performance ended. An answer to a ticket that is not open any more is late, and ignored.
+    pub fn answer(&mut self, ticket: Ticket, outcome: Outcome) {
+        if self.performing.get(&ticket.job) != Some(&ticket) {
+            return;
+        }
+        self.end_performance(ticket.job);
+        let id = ticket.job;
+        let Some(job) = self.world.jobs.get(&id) else {
+            return;
+        };
+        if job.status.is_over() {
+            self.debt_answered(ticket, outcome);
+            return;
+        }
+        if !matches!(outcome, Outcome::Unknown(_)) {
+            self.unanswered.remove(&id);
+        }
+        match ticket.mode {
+            Mode::Do => self.do_answered(ticket, outcome),
+            Mode::Undo => self.undo_answered(ticket, outcome),
+        }
+    }
+
+    fn do_answered(&mut self, ticket: Ticket, outcome: Outcome) {
+        let Ticket { job: id, step, .. } = ticket;
+        match outcome {
+            Outcome::Done(outputs) => self.happen(id, JobEvent::StepSucceeded { step, outputs }),
+            Outcome::NotDone => return self.start(id, step),
+            Outcome::Failed(failure) => {
+                let retry_at = self.retry_at(id, step, &failure);
+                self.happen(
+                    id,
+                    JobEvent::StepFailed {
+                        step,
+                        failure,
+                        retry_at,
+                    },
+                );
+            }
+            Outcome::Unknown(failure) => return self.ask_later(id, failure),
+        }
+        self.advance(id);
+    }
+
+    fn undo_answered(&mut self, ticket: Ticket, outcome: Outcome) {
+        let Ticket { job: id, step, .. } = ticket;
+        let cleaning = self.world.jobs.get(&id).is_some_and(|job| is_cleaning(job, step));
+        match outcome {
+            Outcome::Done(_) => self.happen(id, JobEvent::Undone { step }),
+            Outcome::NotDone => return self.undo(id, step),
+            Outcome::Failed(failure) => {
+                let retry_at = self.retry_at(id, step, &failure);
+                if retry_at.is_none() && cleaning && failure.class.retryable() {
+                    self.happen(id, JobEvent::UndoOwed { step, failure });
+                } else {
+                    self.happen(
+                        id,
+                        JobEvent::UndoFailed {
+                            step,
+                            failure,
+                            retry_at,
+                        },
+                    );
+                }
+            }
+            Outcome::Unknown(failure) => {
+                let asked = self.unanswered.get(&id).map_or(1, |(times, _)| times + 1);
+                if !cleaning || asked < self.options.patience {
+                    return self.ask_later(id, failure);
+                }
+                self.unanswered.remove(&id);
+                self.happen(id, JobEvent::UndoOwed { step, failure });
+            }
+        }
+        self.advance(id);
+    }
+
+    fn debt_answered(&mut self, ticket: Ticket, outcome: Outcome) {
+        let Ticket { job: id, step, .. } = ticket;
+        match outcome {
+            Outcome::Done(_) => {
+                self.unanswered.remove(&id);
+                self.happen(id, JobEvent::DebtPaid { step });
+                self.advance(id);
+            }
+            Outcome::Failed(failure) | Outcome::Unknown(failure) => self.ask_later(id, failure),
+            Outcome::NotDone => self.ask_later(id, failure_of_debt()),
+        }
+    }
+
+    /// Decides the job's next move, if nothing is being performed for it. Every path into a job ends here.
+    fn advance(&mut self, id: JobId) {
+        loop {
+            if self.performing.contains_key(&id) {
+                return;
+            }
+            let Some(job) = self.world.jobs.get(&id) else {
+                return;
+            };
+            let before = self.world.sequence;
+            match &job.status {
+                Status::Queued => self.advance_queued(id),
+                Status::Running => self.advance_forward(id),
+                Status::Unwinding(_) => self.advance_backward(id),
+                Status::Succeeded | Status::RolledBack(_) | Status::Cancelled => self.pay_debt(id),
+                Status::Paused(_) | Status::Stuck { .. } => {}
+            }
+            self.wake();
+            if self.world.sequence == before {
+                return;
+            }
+        }
+    }
+
+    /// Looks at the jobs whose locks may have become free.
+    fn wake(&mut self) {
+        while let Some((_, _, id)) = self.world.woken.pop_first() {
+            if self
+                .world
+                .jobs
+                .get(&id)
+                .is_some_and(|job| job.status == Status::Queued)
+            {
+                self.advance_queued(id);
+                self.advance(id);
+            }
+        }
+    }
+
+    fn advance_queued(&mut self, id: JobId) {
+        let Some(job) = self.world.jobs.get(&id) else {
+            return;
+        };
+        if let Some(at) = job.request.not_before
+            && at > self.now
+        {
+            self.alarms.insert((at, id));
+            return;
+        }
+        if self.world.locks.are_free(&turn(job), &job.locks) {
+            self.happen(id, JobEvent::Started);
+        }
+    }
+
+    fn advance_forward(&mut self, id: JobId) {
+        let Some(job) = self.world.jobs.get(&id) else {
+            return;
+        };
+        let Some(no) = job.current() else {
+            self.happen(id, JobEvent::Succeeded);
+            return self.part(id);
+        };
+        let Some(record) = job.step(no) else { return };
+        match record.state.clone() {
+            StepState::Planned | StepState::Retrying => self.start(id, no),
+            StepState::Waiting { until, .. } => self.at(until, id, no, Self::start),
+            StepState::Started { attempt, .. } => self.resume_step(id, no, Mode::Do, attempt, record.interruptions),
+            StepState::Failed(failure) if job.is_past_pivot() => self.stick(
+                id,
+                format!("step {no} failed past the point of no return: {failure}; mend the cause, then `vsjob resume`"),
+            ),
+            StepState::Failed(failure) => self.unwind(id, Why::Failed { step: no, failure }),
+            other => self.stick(id, format!("step {no} is {}, which no forward step can be", other.word())),
+        }
+    }
+
+    fn advance_backward(&mut self, id: JobId) {
+        let Some(job) = self.world.jobs.get(&id) else {
+            return;
+        };
+        let Some(no) = job.next_undo() else {
+            self.happen(id, JobEvent::RolledBack);
+            return self.part(id);
+        };
+        let Some(record) = job.step(no) else { return };
+        match record.state.clone() {
+            StepState::UndoWaiting { until, .. } => self.at(until, id, no, Self::undo),
+            StepState::UndoStarted { attempt, .. } => {
+                self.resume_step(id, no, Mode::Undo, attempt, record.interruptions);
+            }
+            StepState::UndoFailed(failure) => {
+                self.stick(
+                    id,
+                    format!("step {no} cannot be undone: {failure}; mend the cause, then `vsjob resume`"),
+                );
+            }
+            _ => self.undo(id, no),
+        }
+    }
+
+    /// What remains to be done for a job that is over.
+    fn part(&mut self, id: JobId) {
+        let Some(job) = self.world.jobs.get(&id) else {
+            return;
+        };
+        if job.debts().next().is_some() {
+            return;
+        }
+        let hosts: BTreeSet<HostName> = job
+            .plan
+            .steps
+            .iter()
+            .flat_map(|step| step.hosts.iter().cloned())
+            .collect();
+        if !hosts.is_empty() {
+            self.decided
+                .effects
+                .push(Effect::Forget(id, hosts.into_iter().collect()));
+        }
+    }
+
+    fn pay_debt(&mut self, id: JobId) {
+        let Some(job) = self.world.jobs.get(&id) else {
+            return;
+        };
+        let Some(no) = job.debts().map(|(no, _)| no).next() else {
+            return;
+        };
+        if self.alarms.iter().any(|(_, other)| *other == id) {
+            return;
+        }
+        let asked = self.unanswered.get(&id).map_or(0, |(times, _)| *times);
+        if asked == 0 {
+            let first = Failure::new(crate::Class::Transient, "VSJ0501", "the undo is owed");
+            return self.ask_later(id, first);
+        }
+        let attempt = job.step(no).map_or(0, |record| record.undo_attempts) + asked;
+        self.perform(id, no, Mode::Undo, attempt, false);
+    }
+
+    /// Performs the step for the first time, or once more. A job that was paused meanwhile does so when it is resumed.
+    fn start(&mut self, id: JobId, no: StepNo) {
+        if self
+            .world
+            .jobs
+            .get(&id)
+            .is_none_or(|job| job.status != Status::Running)
+        {
+            return;
+        }
+        let Some((turn, hosts)) = self.place_of(id, no) else {
+            return;
+        };
+        if !self.slots.take(turn, &hosts) {
+            return;
+        }
+        let attempt = self.attempts(id, no, Mode::Do) + 1;
+        let epoch = self.epoch;
+        self.intend(
+            id,
+            no,
+            Mode::Do,
+            attempt,
+            JobEvent::StepStarted {
+                step: no,
+                attempt,
+                epoch,
+            },
+        );
+    }
+
+    fn undo(&mut self, id: JobId, no: StepNo) {
+        if self
+            .world
+            .jobs
+            .get(&id)
+            .is_none_or(|job| !matches!(job.status, Status::Unwinding(_)))
+        {
+            return;
+        }
+        let Some((turn, hosts)) = self.place_of(id, no) else {
+            return;
+        };
+        self.slots.force(turn, &hosts);
+        let attempt = self.attempts(id, no, Mode::Undo) + 1;
+        let epoch = self.epoch;
+        self.intend(
+            id,
+            no,
+            Mode::Undo,
+            attempt,
+            JobEvent::UndoStarted {
+                step: no,
+                attempt,
+                epoch,
+            },
+        );
+    }
+
+    /// Makes the intent durable, then acts.
+    fn intend(&mut self, id: JobId, no: StepNo, mode: Mode, attempt: u32, intent: JobEvent) {
+        self.happen(id, intent);
+        self.perform(id, no, mode, attempt, false);
+    }
+
+    fn resume_step(&mut self, id: JobId, no: StepNo, mode: Mode, attempt: u32, interruptions: u32) {
+        if self.unanswered.contains_key(&id) && self.alarms.iter().any(|(_, other)| *other == id) {
+            return;
+        }
+        if interruptions >= self.options.poison_limit {
+            return self.stick(
+                id,
+                format!("the master died {interruptions} times while step {no} was under way; `vsjob resume` tries again"),
+            );
+        }
+        let Some((turn, hosts)) = self.place_of(id, no) else {
+            return;
+        };
+        self.slots.force(turn, &hosts);
+        self.perform(id, no, mode, attempt, true);
+    }
+
+    fn perform(&mut self, id: JobId, no: StepNo, mode: Mode, attempt: u32, resume: bool) {
+        let Some(job) = self.world.jobs.get(&id) else {
+            return;
+        };
+        let Some(step) = job.plan.step(no) else { return };
+        let args = match resolve(job, no) {
+            Ok(args) => args,
+            Err(reason) => return self.stick(id, reason),
+        };
+        let ticket = Ticket {
+            job: id,
+            step: no,
+            mode,
+            attempt,
+        };
+        let order = Order {
+            ticket,
+            action: step.action.clone(),
+            resume,
+            args,
+            hosts: step.hosts.clone(),
+        };
+        self.performing.insert(id, ticket);
+        self.decided.effects.push(Effect::Perform(order));
+    }
+
+    fn end_performance(&mut self, id: JobId) {
+        let Some(ticket) = self.performing.remove(&id) else {
+            return;
+        };
+        let Some((turn, hosts)) = self.place_of(id, ticket.step) else {
+            return;
+        };
+        for (_, _, next) in self.slots.free(&turn, &hosts) {
+            if next != id {
+                self.alarms.insert((self.now, next));
+            }
+        }
+    }
+
+    fn unwind(&mut self, id: JobId, why: Why) {
+        if self.performing.contains_key(&id) {
+            self.end_performance(id);
+            self.decided.effects.push(Effect::Abort(id));
+        }
+        if let Some(job) = self.world.jobs.get(&id)
+            && let Some(no) = job.current()
+            && let Some((turn, hosts)) = self.place_of(id, no)
+        {
+            self.slots.free(&turn, &hosts);
+        }
+        self.unanswered.remove(&id);
+        self.happen(id, JobEvent::Unwinding { why });
+    }
+
+    fn stick(&mut self, id: JobId, reason: String) {
+        self.happen(id, JobEvent::Stuck { reason });
+    }
+
+    /// Does `then` once `until` has come.
+    fn at(&mut self, until: Timestamp, id: JobId, no: StepNo, then: fn(&mut Self, JobId, StepNo)) {
+        if until <= self.now {
+            then(self, id, no);
+        } else {
+            self.alarms.insert((until, id));
+        }
+    }
+
+    /// The host did not answer: ask again later, without end.
+    fn ask_later(&mut self, id: JobId, failure: Failure) {
+        let asked = self
+            .unanswered
+            .get(&id)
+            .map_or(1, |(times, _)| times.saturating_add(1));
+        let wait = Retry {
+            attempts: u32::MAX,
+            first_wait: self.options.ask_again,
+            longest_wait: Duration::from_secs(60).max(self.options.ask_again),
+        };
+        let until = self.now + backoff(&wait, asked, &mut self.random);
+        self.unanswered.insert(id, (asked, failure));
+        self.alarms.insert((until, id));
+    }
+
+    /// When the attempt that just failed is repeated; `None`: never.
+    fn retry_at(&mut self, id: JobId, no: StepNo, failure: &Failure) -> Option<Timestamp> {
+        let job = self.world.jobs.get(&id)?;
+        let retry = job.plan.step(no)?.retry;
+        let failures = job.step(no)?.failures + 1;
+        let again = failure.class.retryable() && failures < retry.attempts;
+        again.then(|| self.now + backoff(&retry, failures, &mut self.random))
+    }
+
+    fn attempts(&self, id: JobId, no: StepNo, mode: Mode) -> u32 {
+        let record = self.world.jobs.get(&id).and_then(|job| job.step(no));
+        record.map_or(0, |record| match mode {
+            Mode::Do => record.attempts,
+            Mode::Undo => record.undo_attempts,
+        })
+    }
+
+    fn place_of(&self, id: JobId, no: StepNo) -> Option<(Turn, Vec<HostName>)> {
+        let job = self.world.jobs.get(&id)?;
+        Some((turn(job), job.plan.step(no)?.hosts.clone()))
+    }
+
+    fn open_job(&self, id: JobId) -> Result<&Job, EngineError> {
+        match self.world.jobs.get(&id) {
+            None => Err(EngineError::UnknownJob(id)),
+            Some(job) if job.status.is_over() => Err(EngineError::Over {
+                job: id,
+                state: job.status.word(),
+            }),
+            Some(job) => Ok(job),
+        }
+    }
+
+    fn happen(&mut self, job: JobId, event: JobEvent) {
+        self.record(Event::Job { job, event });
+    }
+
+    fn record(&mut self, event: Event) {
+        let entry = Entry { at: self.now, event };
+        if let Err(illegal) = self.world.apply(&entry) {
+            tracing::error!(%illegal, "a decision did not fit; the job is stuck");
+        }
+        self.decided.entries.push(entry);
+    }
+
+    /// Why the job does not go on right now, for people.
+    #[must_use]
+    pub fn waits_for(&self, id: JobId) -> Option<String> {
+        let job = self.world.jobs.get(&id)?;
+        if let Some((times, failure)) = self.unanswered.get(&id) {
+            return Some(format!("{failure} (asked {times} times)"));
+        }
+        if job.status == Status::Queued {
+            if let Some(at) = job.request.not_before.filter(|at| *at > self.now) {
+                return Some(format!("{at}"));
+            }
+            let (key, holder) = self.world.locks.obstacle(&turn(job), &job.locks)?;
+            return Some(match holder {
+                Some(holder) => format!("{key}, held by job {}", holder.short()),
+                None => format!("{key}, after earlier jobs"),
+            });
+        }
+        let no = job.current().filter(|_| job.status == Status::Running)?;
+        match &job.step(no)?.state {
+            StepState::Waiting { until, failure, .. } => Some(format!("its next try at {until}: {failure}")),
+            StepState::Planned => Some("a free slot on its host".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+fn failure_of_debt() -> Failure {
+    Failure::new(crate::Class::Transient, "VSJ0502", "the undo had no effect")
+}
+
+/// The arguments of a step, with the outputs of earlier steps in their places.
+fn resolve(job: &Job, no: StepNo) -> Result<Vec<(String, String)>, String> {
+    let step = job
+        .plan
+        .step(no)
+        .ok_or_else(|| format!("there is no step {no}"))?;
+    let value = |value: &Value| match value {
+        Value::Text(text) => Ok(text.clone()),
+        Value::Output { step: from, key } => job
+            .step(*from)
+            .and_then(|record| record.outputs.as_ref()?.get(key).cloned())
+            .ok_or_else(|| format!("step {no} needs `{key}` of step {from}, which did not answer it")),
+    };
+    step.args
+        .iter()
+        .map(|arg| Ok((arg.name.clone(), value(&arg.value)?)))
+        .collect()
+}
+
+/// The wait before the try after the `failures`-th failure: doubling, with a quarter of jitter either way.
+fn backoff(retry: &Retry, failures: u32, random: &mut fastrand::Rng) -> Duration {
+    let doubled = retry
+        .first_wait
+        .saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
+    doubled.min(retry.longest_wait).mul_f64(0.75 + random.f64() / 2.0)
+}

@@ -1,0 +1,105 @@
+//! What the engine refuses, each with its stable code and what to do about it.
+
+use crate::codec::CodecError;
+use crate::store::StoreError;
+use crate::{IllegalTransition, JobId};
+
+/// Why the engine does not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No such job.
+    #[error("there is no job {0}")]
+    UnknownJob(JobId),
+    /// The job is over.
+    #[error("job {job} is {state} already")]
+    Over {
+        /// The job.
+        job: JobId,
+        /// How it ended.
+        state: &'static str,
+    },
+    /// It is being taken back already.
+    #[error("job {0} is being taken back already")]
+    AlreadyUnwinding(JobId),
+    /// It can only go forward.
+    #[error("job {job} is past its point of no return (`{step}`): it only goes forward now")]
+    PastPivot {
+        /// The job.
+        job: JobId,
+        /// The title of its pivot.
+        step: String,
+    },
+    /// It stands still already.
+    #[error("job {job} is {state}")]
+    CannotPause {
+        /// The job.
+        job: JobId,
+        /// Its state.
+        state: &'static str,
+    },
+    /// It waits for its locks.
+    #[error("job {0} is queued: it waits for its locks or its time, which `resume` cannot hasten")]
+    NothingToResume(JobId),
+    /// The idempotency key belongs to another request.
+    #[error("the idempotency key `{}` belongs to job {job}, which asks for something else", .key.escape_default())]
+    KeyInUse {
+        /// The key.
+        key: String,
+        /// Its job.
+        job: JobId,
+    },
+    /// The plan breaks a rule that every plan keeps.
+    #[error("the plan cannot be taken in: {0}")]
+    BadPlan(String),
+    /// The master is leaving.
+    #[error("the master is stopping")]
+    Closed,
+    /// The journal does not fit the index.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The codec.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+impl EngineError {
+    /// The stable code, explained in `docs/errors`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownJob(_) => "VSJ0001",
+            Self::Over { .. } => "VSJ0002",
+            Self::AlreadyUnwinding(_) => "VSJ0003",
+            Self::PastPivot { .. } => "VSJ0004",
+            Self::CannotPause { .. } => "VSJ0005",
+            Self::NothingToResume(_) => "VSJ0006",
+            Self::KeyInUse { .. } => "VSJ0007",
+            Self::BadPlan(_) => "VSJ0008",
+            Self::Closed => "VSJ0009",
+            Self::Illegal(_) => "VSJ0010",
+            Self::Store(error) => error.code(),
+            Self::Codec(error) => error.code(),
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::UnknownJob(_) => "`vsjob status` lists the jobs",
+            Self::Over { .. } => "submit the operation again if it is to be done again",
+            Self::AlreadyUnwinding(_) => "`vsjob status JOB --watch` shows how far it is",
+            Self::PastPivot { .. } => "let it finish; `vsjob status JOB` says what it waits for",
+            Self::CannotPause { .. } => "`vsjob resume JOB` lets it go on",
+            Self::NothingToResume(_) => "`vsjob locks` shows who holds what it waits for",
+            Self::KeyInUse { .. } => "use a new key for a new request",
+            Self::BadPlan(_) | Self::Illegal(_) => "report it: this is a mistake in vsjob",
+            Self::Closed => "try again when it is back",
+            Self::Store(error) => error.hint(),
+            Self::Codec(error) => error.hint(),
+        }
+    }
+}

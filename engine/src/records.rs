@@ -1,0 +1,135 @@
+//! How the world is kept in the store's index: one record a job, and small ones that point at it.
+//!
+//! | key | value |
+//! |---|---|
+//! | `job/` id (16 bytes) | the job |
+//! | `open/` id | empty; the job is open, or owes an undo |
+//! | `by/` lock key, 0, id | empty; the job locks, or locked, this guest, host or address |
+//! | `key/` idempotency key | the job's id |
+//! | `place/` guest | its host |
+//! | `master` | the last epoch, and whether the master left in good order |
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, CodecError};
+use crate::store::{Put, Read, Scan};
+use crate::world::{Dirty, World};
+use crate::{EngineError, Epoch, HostName, Job, JobId};
+
+/// The version in the envelope of every record.
+const VERSION: u16 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Master {
+    epoch: Option<Epoch>,
+    closed: bool,
+}
+
+fn key(prefix: &str, rest: &[u8]) -> Vec<u8> {
+    [prefix.as_bytes(), rest].concat()
+}
+
+fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let envelope = codec::decode(bytes)?;
+    match envelope.version {
+        VERSION => envelope.read(),
+        _ => Err(envelope.newer_than(VERSION)),
+    }
+}
+
+/// The records of everything that changed.
+pub(crate) fn puts(world: &World, dirty: &Dirty) -> Result<Vec<Put>, CodecError> {
+    let mut puts = Vec::new();
+    for job in dirty.jobs.iter().filter_map(|id| world.jobs.get(id)) {
+        let id = job.id.as_bytes();
+        let open = !job.status.is_over() || job.debts().next().is_some();
+        puts.push(Put {
+            key: key("job/", id),
+            value: Some(codec::encode(VERSION, job)?),
+        });
+        puts.push(Put {
+            key: key("open/", id),
+            value: open.then(Vec::new),
+        });
+        for lock in &job.locks {
+            let about = [lock.key.as_bytes(), b"\0", id].concat();
+            puts.push(Put {
+                key: key("by/", &about),
+                value: Some(Vec::new()),
+            });
+        }
+        if let Some(name) = &job.request.key {
+            puts.push(Put {
+                key: key("key/", name.as_bytes()),
+                value: Some(codec::encode(VERSION, &job.id)?),
+            });
+        }
+    }
+    for guest in &dirty.guests {
+        let host = world
+            .placement
+            .get(guest)
+            .map(|host| codec::encode(VERSION, host))
+            .transpose()?;
+        puts.push(Put {
+            key: key("place/", guest.as_bytes()),
+            value: host,
+        });
+    }
+    if dirty.master {
+        let master = Master {
+            epoch: world.epoch,
+            closed: world.closed,
+        };
+        puts.push(Put {
+            key: b"master".to_vec(),
+            value: Some(codec::encode(VERSION, &master)?),
+        });
+    }
+    Ok(puts)
+}
+
+/// The world as the index knows it, at `sequence`.
+pub(crate) fn load(reader: &dyn Read, sequence: u64) -> Result<World, EngineError> {
+    let mut world = World {
+        sequence,
+        ..World::default()
+    };
+    if let Some(bytes) = reader.get(b"master")? {
+        let Master { epoch, closed } = read(&bytes)?;
+        world.epoch = epoch;
+        world.closed = closed;
+    }
+    for record in reader.scan(Scan::all(b"place/"))? {
+        let guest = String::from_utf8_lossy(&record.key["place/".len()..]).into_owned();
+        world.placement.insert(guest, read::<HostName>(&record.value)?);
+    }
+    for record in reader.scan(Scan::all(b"open/"))? {
+        if let Some(bytes) = reader.get(&key("job/", &record.key["open/".len()..]))? {
+            world.restore(read(&bytes)?);
+        }
+    }
+    Ok(world)
+}
+
+/// The job `id`, as the index knows it.
+pub(crate) fn job(reader: &dyn Read, id: JobId) -> Result<Option<Job>, EngineError> {
+    reader
+        .get(&key("job/", id.as_bytes()))?
+        .map(|bytes| Ok(read(&bytes)?))
+        .transpose()
+}
+
+/// The job that has the idempotency key `name`.
+pub(crate) fn by_key(reader: &dyn Read, name: &str) -> Result<Option<JobId>, EngineError> {
+    reader
+        .get(&key("key/", name.as_bytes()))?
+        .map(|bytes| Ok(read(&bytes)?))
+        .transpose()
+}
+
+/// The newest `limit` jobs.
+pub(crate) fn newest(reader: &dyn Read, limit: usize) -> Result<Vec<Job>, EngineError> {
+    let records = reader.scan(Scan::newest(b"job/", limit))?;
+    records.iter().map(|record| Ok(read(&record.value)?)).collect()
+}

@@ -1,0 +1,429 @@
+//! The engine as others use it: a handle that can be cloned, whose every answer tells of what is durable.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+
+use super::owner::{Command, Input, Owner, View};
+use crate::core::{Core, Options};
+use crate::records;
+use crate::store::{Opened, Read, Store};
+use crate::world::ledger;
+use crate::{
+    Actions, Actor, Clock, EngineError, Entry, Epoch, Event, Failure, HostName, Job, JobId, NewJob, Object,
+    Progress, StepNo, Timestamp,
+};
+
+/// A handle to the running engine.
+#[derive(Clone)]
+pub struct Engine {
+    post: mpsc::UnboundedSender<Input>,
+    reader: Arc<dyn Read>,
+    changes: watch::Receiver<u64>,
+    epoch: Epoch,
+}
+
+/// A job that was taken in, or was there already under the same idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Submitted {
+    /// Its id.
+    pub id: JobId,
+    /// It was not there before.
+    pub new: bool,
+}
+
+/// A job and what is known of it only now.
+#[derive(Clone, Debug)]
+pub struct JobView {
+    /// The job.
+    pub job: Job,
+    /// How far the step is that is being performed.
+    pub progress: Option<Progress>,
+    /// Why it does not go on right now.
+    pub waits_for: Option<String>,
+}
+
+/// Which jobs.
+#[derive(Clone, Copy, Debug)]
+pub struct Filter {
+    /// Only those that are not over, or owe an undo.
+    pub open_only: bool,
+    /// At most this many; the newest.
+    pub limit: usize,
+}
+
+/// A lock, for people.
+#[derive(Clone, Debug)]
+pub struct LockView {
+    /// What is held.
+    pub key: String,
+    /// Whether it is shared.
+    pub shared: bool,
+    /// By whom.
+    pub owner: JobId,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// Who waits for it.
+    pub waiting: Vec<JobId>,
+}
+
+/// An undo that is owed.
+#[derive(Clone, Debug)]
+pub struct Debt {
+    /// Whose.
+    pub job: JobId,
+    /// Of which step.
+    pub step: StepNo,
+    /// What that step did.
+    pub title: String,
+    /// Where.
+    pub hosts: Vec<HostName>,
+    /// Why it could not be undone.
+    pub failure: Failure,
+}
+
+/// A line of a job's history.
+#[derive(Clone, Debug)]
+pub struct HistoryLine {
+    /// The number of its entry in the journal.
+    pub sequence: u64,
+    /// The entry.
+    pub entry: Entry,
+}
+
+impl Engine {
+    /// Opens the engine over `opened`: brings the index up to the journal, resumes every open job, and begins to work.
+    /// Must be called within a tokio runtime, which performs the actions.
+    ///
+    /// # Errors
+    /// The store cannot be read, or holds entries of a newer program.
+    pub fn open(
+        opened: Opened<Box<dyn Store>>,
+        actions: Arc<dyn Actions>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Self, EngineError> {
+        let store = opened.store;
+        let reader = store.reader();
+        let mut world = records::load(&*reader, opened.indexed.sequence)?;
+        for frame in reader.frames_after(opened.indexed.sequence) {
+            let entry = Entry::decode(&frame?.payload)?;
+            if let Err(illegal) = world.apply(&entry) {
+                tracing::error!(%illegal, "an entry of the journal does not fit; its job is stuck");
+            }
+        }
+        // Locks that were freed while replaying wake nobody yet: the core looks at every job once.
+        world.woken.clear();
+        let epoch = Epoch {
+            counter: world.epoch.map_or(1, |last| last.counter.saturating_add(1)),
+            id: Uuid::new_v4(),
+        };
+        let core = Core::open(world, epoch, options, clock.now(), fastrand::u64(..));
+        let (post, inbox) = mpsc::unbounded_channel();
+        let (changed, changes) = watch::channel(0);
+        let owner = Owner {
+            core,
+            store,
+            actions,
+            clock,
+            inbox,
+            post: post.clone(),
+            changes: changed,
+            runtime: Handle::current(),
+            tasks: BTreeMap::new(),
+            progress: BTreeMap::new(),
+            indexed: opened.indexed.sequence,
+        };
+        std::thread::Builder::new()
+            .name("vsjob-engine".to_owned())
+            .spawn(move || owner.run())
+            .map_err(|_| EngineError::Closed)?;
+        Ok(Self {
+            post,
+            reader,
+            changes,
+            epoch,
+        })
+    }
+
+    /// The epoch of this life of the master.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Takes in a job. When it answers, the job is durable.
+    ///
+    /// # Errors
+    /// The plan is not one, the idempotency key belongs to another request, or there is no room for new work.
+    pub async fn submit(&self, new: NewJob) -> Result<Submitted, EngineError> {
+        self.ask(|reply| Input::Submit {
+            new: Box::new(new),
+            reply,
+        })
+        .await
+    }
+
+    /// Takes the job back.
+    ///
+    /// # Errors
+    /// It is unknown, over, past its pivot, or already taken back.
+    pub async fn cancel(&self, job: JobId, actor: Actor) -> Result<(), EngineError> {
+        self.command(job, Command::Cancel, actor).await
+    }
+
+    /// Lets the job stand still; a step under way ends first.
+    ///
+    /// # Errors
+    /// It is unknown, over, stuck, or paused already.
+    pub async fn pause(&self, job: JobId, actor: Actor) -> Result<(), EngineError> {
+        self.command(job, Command::Pause, actor).await
+    }
+
+    /// Lets the job go on, or try again at once what waits or is stuck.
+    ///
+    /// # Errors
+    /// It is unknown, over, or queued.
+    pub async fn resume(&self, job: JobId, actor: Actor) -> Result<(), EngineError> {
+        self.command(job, Command::Resume, actor).await
+    }
+
+    async fn command(&self, job: JobId, command: Command, actor: Actor) -> Result<(), EngineError> {
+        let answer = self
+            .ask(|reply| Input::Command {
+                job,
+                command,
+                actor,
+                reply,
+            })
+            .await;
+        match answer {
+            Err(EngineError::UnknownJob(_)) => match records::job(&*self.reader, job)? {
+                Some(over) => Err(EngineError::Over {
+                    job,
+                    state: over.status.word(),
+                }),
+                None => answer,
+            },
+            _ => answer,
+        }
+    }
+
+    /// An administrator says where a guest lives.
+    ///
+    /// # Errors
+    /// The master is stopping.
+    pub async fn place(&self, guest: &str, host: HostName, actor: Actor) -> Result<(), EngineError> {
+        self.ask(|reply| Input::Place {
+            guest: guest.to_owned(),
+            host,
+            actor,
+            reply,
+        })
+        .await
+    }
+
+    /// The job `id`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn job(&self, id: JobId) -> Result<Option<JobView>, EngineError> {
+        let found = self
+            .look(move |view| {
+                let job = view.core.world().jobs.get(&id)?.clone();
+                let under_way = crate::recovery::under_way(&job).is_some();
+                let progress = view
+                    .progress
+                    .get(&id)
+                    .filter(|_| under_way)
+                    .map(|seen| seen.borrow().clone());
+                Some(JobView {
+                    job,
+                    progress,
+                    waits_for: view.core.waits_for(id),
+                })
+            })
+            .await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        let known = records::job(&*self.reader, id)?;
+        Ok(known.map(|job| JobView {
+            job,
+            progress: None,
+            waits_for: None,
+        }))
+    }
+
+    /// The newest jobs, newest first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn jobs(&self, filter: Filter) -> Result<Vec<Job>, EngineError> {
+        let Filter { open_only, limit } = filter;
+        let mut jobs: BTreeMap<JobId, Job> = self
+            .look(move |view| {
+                let open = |job: &&Job| !open_only || !job.status.is_over() || job.debts().next().is_some();
+                let newest = view.core.world().jobs.values().rev().filter(open).take(limit);
+                newest.map(|job| (job.id, job.clone())).collect()
+            })
+            .await?;
+        if !open_only {
+            for job in records::newest(&*self.reader, limit)? {
+                jobs.entry(job.id).or_insert(job);
+            }
+        }
+        Ok(jobs.into_values().rev().take(limit).collect())
+    }
+
+    /// Who holds what.
+    ///
+    /// # Errors
+    /// The master is stopping.
+    pub async fn locks(&self) -> Result<Vec<LockView>, EngineError> {
+        self.look(|view| {
+            let world = view.core.world();
+            let held = world.locks.iter().flat_map(|(key, holders, waiting)| {
+                holders.into_iter().map(move |(owner, shared)| LockView {
+                    key: key.to_owned(),
+                    shared,
+                    owner,
+                    since: world.jobs.get(&owner).and_then(|job| job.started),
+                    waiting: waiting.clone(),
+                })
+            });
+            held.collect()
+        })
+        .await
+    }
+
+    /// Where guests live.
+    ///
+    /// # Errors
+    /// The master is stopping.
+    pub async fn placement(&self) -> Result<BTreeMap<String, HostName>, EngineError> {
+        self.look(|view| view.core.world().placement.clone()).await
+    }
+
+    /// The undos that are owed.
+    ///
+    /// # Errors
+    /// The master is stopping.
+    pub async fn debts(&self) -> Result<Vec<Debt>, EngineError> {
+        self.look(|view| {
+            let jobs = view.core.world().jobs.values();
+            let debts = jobs.flat_map(|job| {
+                job.debts().filter_map(|(no, failure)| {
+                    let step = job.plan.step(no)?;
+                    let (title, hosts) = (step.title.clone(), step.hosts.clone());
+                    Some(Debt {
+                        job: job.id,
+                        step: no,
+                        title,
+                        hosts,
+                        failure: failure.clone(),
+                    })
+                })
+            });
+            debts.collect()
+        })
+        .await
+    }
+
+    /// What open jobs may have on hosts.
+    ///
+    /// # Errors
+    /// The master is stopping.
+    pub async fn ledger(&self) -> Result<Vec<(JobId, Object)>, EngineError> {
+        self.look(|view| {
+            let jobs = view.core.world().jobs.values();
+            let open = jobs.filter(|job| !job.status.is_over() || job.debts().next().is_some());
+            open.flat_map(|job| ledger(job).into_iter().map(|object| (job.id, object.clone())))
+                .collect()
+        })
+        .await
+    }
+
+    /// The entries of one job, oldest first.
+    ///
+    /// # Errors
+    /// There is no such job, or the journal cannot be read.
+    pub async fn history(&self, id: JobId) -> Result<Vec<HistoryLine>, EngineError> {
+        let job = self.job(id).await?.ok_or(EngineError::UnknownJob(id))?.job;
+        let mut lines = Vec::new();
+        for frame in self.reader.frames_after(job.first - 1) {
+            let frame = frame?;
+            if frame.head.sequence > job.last {
+                break;
+            }
+            let entry = Entry::decode(&frame.payload)?;
+            let ours = match &entry.event {
+                Event::Job { job, .. } | Event::Submitted { job, .. } => *job == id,
+                _ => false,
+            };
+            if ours {
+                lines.push(HistoryLine {
+                    sequence: frame.head.sequence,
+                    entry,
+                });
+            }
+        }
+        Ok(lines)
+    }
+
+    /// The job with this idempotency key.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn by_key(&self, key: &str) -> Result<Option<JobId>, EngineError> {
+        let wanted = key.to_owned();
+        match self
+            .look(move |view| view.core.world().keys.get(&wanted).copied())
+            .await?
+        {
+            Some(job) => Ok(Some(job)),
+            None => records::by_key(&*self.reader, key),
+        }
+    }
+
+    /// The number of the last durable entry; changes whenever anything does.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+
+    /// The store, for reading.
+    #[must_use]
+    pub fn reader(&self) -> Arc<dyn Read> {
+        self.reader.clone()
+    }
+
+    /// Leaves in good order: what is launched on hosts goes on, and the next master takes it up.
+    ///
+    /// # Errors
+    /// The store could not be flushed; nothing acknowledged is lost.
+    pub async fn close(self) -> Result<(), EngineError> {
+        self.ask(Input::Close).await
+    }
+
+    async fn ask<T>(&self, input: impl FnOnce(super::owner::Reply<T>) -> Input) -> Result<T, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.post.send(input(reply)).map_err(|_| EngineError::Closed)?;
+        answer.await.map_err(|_| EngineError::Closed)?
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(View<'_>) -> T + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        let look = Box::new(move |view: View<'_>| drop(reply.send(look(view))));
+        self.post
+            .send(Input::Look(look))
+            .map_err(|_| EngineError::Closed)?;
+        answer.await.map_err(|_| EngineError::Closed)
+    }
+}

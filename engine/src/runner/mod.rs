@@ -1,0 +1,6 @@
+//! The engine at work: one owner thread for the state, tokio tasks for what acts.
+
+mod handle;
+mod owner;
+
+pub use handle::{Debt, Engine, Filter, HistoryLine, JobView, LockView, Submitted};

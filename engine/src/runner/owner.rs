@@ -1,0 +1,344 @@
+//! The one owner of the state. Each turn it takes in all that has arrived, lets the core decide, makes the decisions
+//! durable with one write and one fdatasync, and only then lets them have effects. What arrives during that fdatasync
+//! is the next turn's batch, so a busy engine commits in groups by itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
+
+use crate::core::{Core, Decided, Effect, Order, Ticket};
+use crate::records;
+use crate::store::{Purpose, Store};
+use crate::{
+    ActionRef, Actions, Actor, Class, Clock, EngineError, Failure, HostName, JobId, NewJob, Outcome,
+    Progress, Submitted, Work,
+};
+
+/// How long the index may wait for more changes when nothing else happens.
+const INDEX_DELAY: Duration = Duration::from_millis(20);
+/// How many entries may be ahead of the index before it is told at once.
+const INDEX_LAG: u64 = 1024;
+/// How much is taken in at one turn.
+const BATCH: usize = 4096;
+
+/// Where an answer to a caller goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
+
+/// Somebody who wants to see the state.
+pub(super) type Look = Box<dyn FnOnce(View<'_>) + Send>;
+
+/// What the owner is asked and told.
+pub(super) enum Input {
+    Submit {
+        new: Box<NewJob>,
+        reply: Reply<Submitted>,
+    },
+    Command {
+        job: JobId,
+        command: Command,
+        actor: Actor,
+        reply: Reply<()>,
+    },
+    Place {
+        guest: String,
+        host: HostName,
+        actor: Actor,
+        reply: Reply<()>,
+    },
+    Answer(Ticket, Outcome),
+    Look(Look),
+    Close(Reply<()>),
+}
+
+/// What can be done to a job by hand.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Command {
+    Cancel,
+    Pause,
+    Resume,
+}
+
+/// What a look at the state sees: everything in it is durable.
+pub(super) struct View<'a> {
+    pub(super) core: &'a Core,
+    pub(super) progress: &'a BTreeMap<JobId, watch::Receiver<Progress>>,
+}
+
+/// The owner thread's own.
+pub(super) struct Owner {
+    pub(super) core: Core,
+    pub(super) store: Box<dyn Store>,
+    pub(super) actions: Arc<dyn Actions>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) inbox: mpsc::UnboundedReceiver<Input>,
+    pub(super) post: mpsc::UnboundedSender<Input>,
+    pub(super) changes: watch::Sender<u64>,
+    pub(super) runtime: Handle,
+    pub(super) tasks: BTreeMap<JobId, AbortHandle>,
+    pub(super) progress: BTreeMap<JobId, watch::Receiver<Progress>>,
+    /// The last entry that the index was told.
+    pub(super) indexed: u64,
+}
+
+/// What waits until the turn's decisions are durable.
+#[derive(Default)]
+struct Afterwards {
+    replies: Vec<Box<dyn FnOnce() + Send>>,
+    looks: Vec<Look>,
+    closing: Option<Reply<()>>,
+}
+
+impl Owner {
+    /// Works until it is told to close. An error of the store that is not a refusal ends the process: what is durable
+    /// is unknown from then on, and going on would act on what may never have been written.
+    pub(super) fn run(mut self) {
+        let runtime = self.runtime.clone();
+        if let Err(error) = self.commit() {
+            return die(&error);
+        }
+        loop {
+            let Some(inputs) = runtime.block_on(self.wait()) else {
+                return;
+            };
+            let mut after = Afterwards::default();
+            self.core.tick(self.clock.now());
+            for input in inputs {
+                self.take(input, &mut after);
+            }
+            if after.closing.is_some() {
+                self.core.close();
+            }
+            if let Err(error) = self.commit() {
+                return die(&error);
+            }
+            for reply in after.replies {
+                reply();
+            }
+            for look in after.looks {
+                look(View {
+                    core: &self.core,
+                    progress: &self.progress,
+                });
+            }
+            if let Some(reply) = after.closing {
+                return self.leave(reply);
+            }
+        }
+    }
+
+    /// The next inputs; none, if only time has passed; `None` when nobody can send any more.
+    async fn wait(&mut self) -> Option<Vec<Input>> {
+        let mut inputs = Vec::new();
+        let stale = self.core.world().sequence > self.indexed;
+        if stale && (self.inbox.is_empty() || self.core.world().sequence - self.indexed > INDEX_LAG) {
+            let asked = if self.inbox.is_empty() {
+                self.idle(INDEX_DELAY, &mut inputs).await
+            } else {
+                false
+            };
+            if !asked && let Err(error) = self.tell_index() {
+                die(&error);
+                return None;
+            }
+            if asked {
+                return Some(inputs);
+            }
+        }
+        match self.core.next_alarm() {
+            None => (self.inbox.recv_many(&mut inputs, BATCH).await > 0).then_some(inputs),
+            Some(at) => {
+                let now = self.clock.now();
+                if at > now {
+                    self.idle(at.since(now), &mut inputs).await;
+                } else {
+                    while inputs.len() < BATCH
+                        && let Ok(input) = self.inbox.try_recv()
+                    {
+                        inputs.push(input);
+                    }
+                }
+                Some(inputs)
+            }
+        }
+    }
+
+    /// Waits for inputs, but not longer than `longest`; says whether there were any.
+    async fn idle(&mut self, longest: Duration, inputs: &mut Vec<Input>) -> bool {
+        let sleep = self.clock.sleep(longest);
+        tokio::select! {
+            biased;
+            count = self.inbox.recv_many(inputs, BATCH) => count > 0,
+            () = sleep => false,
+        }
+    }
+
+    fn take(&mut self, input: Input, after: &mut Afterwards) {
+        match input {
+            Input::Answer(ticket, outcome) => {
+                if self.tasks.get(&ticket.job).is_some_and(AbortHandle::is_finished) {
+                    self.tasks.remove(&ticket.job);
+                }
+                self.core.answer(ticket, outcome);
+            }
+            Input::Submit { new, reply } => {
+                let result = self.submit(*new);
+                after.replies.push(Box::new(move || drop(reply.send(result))));
+            }
+            Input::Command {
+                job,
+                command,
+                actor,
+                reply,
+            } => {
+                let result = match command {
+                    Command::Cancel => self.core.cancel(job, actor),
+                    Command::Pause => self.core.pause(job, actor),
+                    Command::Resume => self.core.resume(job, actor),
+                };
+                after.replies.push(Box::new(move || drop(reply.send(result))));
+            }
+            Input::Place {
+                guest,
+                host,
+                actor,
+                reply,
+            } => {
+                self.core.place(guest, host, actor);
+                after.replies.push(Box::new(move || drop(reply.send(Ok(())))));
+            }
+            Input::Look(look) => after.looks.push(look),
+            Input::Close(reply) => after.closing = Some(reply),
+        }
+    }
+
+    fn submit(&mut self, new: NewJob) -> Result<Submitted, EngineError> {
+        if let Some(key) = &new.request.key
+            && !self.core.world().keys.contains_key(key)
+            && let Some(id) = records::by_key(&*self.store.reader(), key)?
+            && let Some(known) = records::job(&*self.store.reader(), id)?
+        {
+            return if known.request.asks_the_same(&new.request) {
+                Ok(Submitted { id, new: false })
+            } else {
+                Err(EngineError::KeyInUse {
+                    key: key.clone(),
+                    job: id,
+                })
+            };
+        }
+        self.store.admits(Purpose::NewWork)?;
+        let (id, new) = self.core.submit(JobId::new(self.clock.now()), new)?;
+        Ok(Submitted { id, new })
+    }
+
+    /// Makes what was decided durable, then lets it have its effects.
+    fn commit(&mut self) -> Result<(), EngineError> {
+        let Decided { entries, effects } = self.core.take_decided();
+        if !entries.is_empty() {
+            let frames = entries
+                .iter()
+                .map(crate::Entry::encode)
+                .collect::<Result<Vec<_>, _>>()?;
+            self.store.append(&frames, Purpose::Finish)?;
+            self.changes.send_replace(self.core.world().sequence);
+        }
+        for effect in effects {
+            match effect {
+                Effect::Perform(order) => self.perform(order),
+                Effect::Abort(job) => self.abort(job),
+                Effect::Forget(job, hosts) => {
+                    self.progress.remove(&job);
+                    self.runtime.spawn(self.actions.forget(job, hosts));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, order: Order) {
+        let ticket = order.ticket;
+        let (progress, seen) = watch::channel(Progress::default());
+        self.progress.insert(ticket.job, seen);
+        let work = Work {
+            job: ticket.job,
+            step: ticket.step,
+            action: order.action,
+            mode: ticket.mode,
+            attempt: ticket.attempt,
+            resume: order.resume,
+            args: order.args,
+            hosts: order.hosts,
+            epoch: self.core.epoch(),
+            progress,
+        };
+        let (actions, post) = (self.actions.clone(), self.post.clone());
+        let task = self.runtime.spawn(async move {
+            let outcome = if actions.knows(&work.action) {
+                std::panic::AssertUnwindSafe(async { actions.perform(work).await })
+                    .catch_unwind()
+                    .await
+                    .unwrap_or_else(|panic| Outcome::Failed(failure_of(&*panic)))
+            } else {
+                let ActionRef { name, version } = work.action;
+                let message = format!("this version of vsjob has no action `{name}` of version {version}");
+                Outcome::Failed(Failure::new(Class::Permanent, "VSJ0011", message))
+            };
+            // The owner is gone only when the master leaves; the step is then resumed by the next one.
+            let _ = post.send(Input::Answer(ticket, outcome));
+        });
+        self.tasks.insert(ticket.job, task.abort_handle());
+    }
+
+    fn abort(&mut self, job: JobId) {
+        if let Some(task) = self.tasks.remove(&job) {
+            task.abort();
+        }
+    }
+
+    fn tell_index(&mut self) -> Result<(), EngineError> {
+        let head = self.store.head();
+        let world = self.core.world_mut();
+        let dirty = std::mem::take(&mut world.dirty);
+        let puts = records::puts(world, &dirty)?;
+        self.indexed = world.sequence;
+        self.store.index(head, puts);
+        self.core.world_mut().forget_up_to(head.sequence);
+        Ok(())
+    }
+
+    /// Leaves in good order. What was launched on hosts goes on; only the lines to it are let go.
+    fn leave(mut self, reply: Reply<()>) {
+        for (_, task) in std::mem::take(&mut self.tasks) {
+            task.abort();
+        }
+        let left = self.tell_index().and_then(|()| Ok(self.store.flush()?));
+        let Self { store, .. } = self;
+        drop(store);
+        // Whoever asked may not wait for the answer.
+        let _ = reply.send(left);
+    }
+}
+
+fn failure_of(panic: &(dyn std::any::Any + Send)) -> Failure {
+    let said = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    Failure::new(
+        Class::Permanent,
+        "VSJ0012",
+        format!("the action panicked: {said}"),
+    )
+}
+
+/// The store failed in a way that leaves open what is durable.
+fn die(error: &EngineError) {
+    tracing::error!(code = error.code(), %error, "the store failed; the master ends at once, and nothing acknowledged is lost");
+    std::process::abort();
+}

@@ -1,0 +1,190 @@
+//! Everything the journal says, as it stands: the open jobs, who holds which lock, where guests live. A projection:
+//! the same entries always give the same world, and [`World::apply`] is the only way to change it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::locks::{Locks, Turn};
+use crate::state::{self, IllegalTransition};
+use crate::{
+    Direction, Entry, Epoch, Event, HostName, Job, JobEvent, JobId, Object, Placing, Status, StepState,
+    Timestamp,
+};
+
+/// The state of the whole pool, as far as the journal knows it.
+#[derive(Debug, Default)]
+pub struct World {
+    /// Jobs that are open, owe an undo, or are over but not yet handed to the index.
+    pub jobs: BTreeMap<JobId, Job>,
+    /// Who holds what.
+    pub(crate) locks: Locks,
+    /// Where guests live.
+    pub placement: BTreeMap<String, HostName>,
+    /// Idempotency keys of `jobs`.
+    pub(crate) keys: BTreeMap<String, JobId>,
+    /// The epoch of the last master that opened the store.
+    pub epoch: Option<Epoch>,
+    /// The last master left in good order.
+    pub closed: bool,
+    /// The number of the last entry.
+    pub sequence: u64,
+    /// What changed since the index was last told.
+    pub(crate) dirty: Dirty,
+    /// Jobs that may be able to begin, because a lock they wait for was freed.
+    pub(crate) woken: BTreeSet<Turn>,
+}
+
+/// What the index does not know yet.
+#[derive(Debug, Default)]
+pub(crate) struct Dirty {
+    /// Jobs.
+    pub jobs: BTreeSet<JobId>,
+    /// Guests whose place changed.
+    pub guests: BTreeSet<String>,
+    /// The epoch, or how the last master left.
+    pub master: bool,
+}
+
+/// The place of a job in every line.
+#[must_use]
+pub(crate) fn turn(job: &Job) -> Turn {
+    (job.request.priority, job.first, job.id)
+}
+
+impl World {
+    /// Takes in a job that the index knew: as it stood at `sequence`.
+    pub fn restore(&mut self, job: Job) {
+        if holds_locks(&job) {
+            self.locks.take(&turn(&job), &job.locks);
+        } else if !job.status.is_over() {
+            self.locks.wait(turn(&job), &job.locks);
+        }
+        if let Some(key) = &job.request.key {
+            self.keys.insert(key.clone(), job.id);
+        }
+        self.jobs.insert(job.id, job);
+    }
+
+    /// Changes the world by one entry.
+    ///
+    /// # Errors
+    /// The entry cannot happen to its job. That job is stuck from now on; the rest of the world goes on.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), IllegalTransition> {
+        self.sequence += 1;
+        match &entry.event {
+            Event::Opened { epoch } => {
+                self.epoch = Some(*epoch);
+                self.closed = false;
+                self.dirty.master = true;
+            }
+            Event::Closed => {
+                self.closed = true;
+                self.dirty.master = true;
+            }
+            Event::Submitted { job, new } => {
+                let job = Job::new(*job, (**new).clone(), entry.at, self.sequence);
+                self.dirty.jobs.insert(job.id);
+                self.restore(job);
+            }
+            Event::Placed { guest, host, .. } => {
+                self.place(&Placing::Place {
+                    guest: guest.clone(),
+                    host: host.clone(),
+                });
+            }
+            Event::Job { job, event } => return self.apply_to_job(*job, event, entry.at),
+        }
+        Ok(())
+    }
+
+    fn apply_to_job(&mut self, id: JobId, event: &JobEvent, at: Timestamp) -> Result<(), IllegalTransition> {
+        self.dirty.jobs.insert(id);
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return Err(IllegalTransition {
+                job: id,
+                state: "unknown".to_owned(),
+                event: event.word().to_owned(),
+            });
+        };
+        if let Err(illegal) = state::apply(job, event, at, self.sequence) {
+            let direction = match &job.status {
+                Status::Queued => Direction::Queued,
+                Status::Unwinding(why) => Direction::Backward(why.clone()),
+                Status::Paused(direction) | Status::Stuck { direction, .. } => direction.clone(),
+                Status::Running | Status::Succeeded | Status::RolledBack(_) | Status::Cancelled => {
+                    Direction::Forward
+                }
+            };
+            job.status = Status::Stuck {
+                reason: format!("its journal does not fit: {illegal}"),
+                direction,
+            };
+            return Err(illegal);
+        }
+        let turn = turn(job);
+        let mut placings = Vec::new();
+        match event {
+            JobEvent::Started => self.locks.take(&turn, &job.locks),
+            JobEvent::Succeeded | JobEvent::RolledBack => {
+                self.woken.extend(self.locks.free(&turn, &job.locks))
+            }
+            JobEvent::StepSucceeded { step, .. } => {
+                placings = job
+                    .plan
+                    .step(*step)
+                    .map(|step| step.places.clone())
+                    .unwrap_or_default();
+            }
+            _ => {}
+        }
+        for placing in &placings {
+            self.place(placing);
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, placing: &Placing) {
+        let guest = match placing {
+            Placing::Place { guest, host } => {
+                self.placement.insert(guest.clone(), host.clone());
+                guest
+            }
+            Placing::Remove { guest } => {
+                self.placement.remove(guest);
+                guest
+            }
+        };
+        self.dirty.guests.insert(guest.clone());
+    }
+
+    /// Lets go of jobs that are over, owe nothing, and are in the index up to `indexed`.
+    pub fn forget_up_to(&mut self, indexed: u64) {
+        self.jobs
+            .retain(|_, job| !job.status.is_over() || job.last > indexed || job.debts().next().is_some());
+        let jobs = &self.jobs;
+        self.keys.retain(|_, job| jobs.contains_key(job));
+    }
+}
+
+/// Whether the job has its locks: from its start to its end.
+fn holds_locks(job: &Job) -> bool {
+    job.started.is_some() && !job.status.is_over()
+}
+
+/// The ledger: what a job may have left on hosts and has not struck. It is in the ledger from its step's intent on,
+/// until its undo, or a later step, strikes it.
+#[must_use]
+pub fn ledger(job: &Job) -> Vec<&Object> {
+    let struck: BTreeSet<_> = job
+        .numbered()
+        .filter(|(_, record)| record.state == StepState::Succeeded)
+        .filter_map(|(no, _)| job.plan.step(no))
+        .flat_map(|step| step.strikes.iter().copied())
+        .collect();
+    job.numbered()
+        .filter(|(no, record)| {
+            !struck.contains(no) && !matches!(record.state, StepState::Planned | StepState::Undone)
+        })
+        .filter_map(|(no, _)| job.plan.step(no))
+        .flat_map(|step| &step.creates)
+        .collect()
+}
