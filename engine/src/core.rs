@@ -303,6 +303,20 @@ impl Core {
         }
     }
 
+    /// This program does not have the action that it was to perform: the job is stuck, as it stands, until a program
+    /// that has it resumes it.
+    pub fn unreadable(&mut self, ticket: Ticket, action: &ActionRef) {
+        if self.performing.get(&ticket.job) == Some(&ticket) {
+            self.end_performance(ticket.job);
+            let ActionRef { name, version } = action;
+            let reason = format!(
+                "step {} needs action `{name}` of version {version}, which this version of vsjob does not have",
+                ticket.step
+            );
+            self.stick(ticket.job, reason);
+        }
+    }
+
     fn do_answered(&mut self, ticket: Ticket, outcome: Outcome) {
         let Ticket { job: id, step, .. } = ticket;
         match outcome {

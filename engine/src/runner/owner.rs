@@ -51,6 +51,8 @@ pub(super) enum Input {
         reply: Reply<()>,
     },
     Answer(Ticket, Outcome),
+    /// This program does not have the action.
+    Unreadable(Ticket, ActionRef),
     Look(Look),
     Close(Reply<()>),
 }
@@ -185,6 +187,7 @@ impl Owner {
                 }
                 self.core.answer(ticket, outcome);
             }
+            Input::Unreadable(ticket, action) => self.core.unreadable(ticket, &action),
             Input::Submit { new, reply } => {
                 let result = self.submit(*new);
                 after.replies.push(Box::new(move || drop(reply.send(result))));
@@ -262,6 +265,11 @@ impl Owner {
 
     fn perform(&mut self, order: Order) {
         let ticket = order.ticket;
+        if !self.actions.knows(&order.action) {
+            // Fails only when the owner itself is gone.
+            let _ = self.post.send(Input::Unreadable(ticket, order.action));
+            return;
+        }
         let (progress, seen) = watch::channel(Progress::default());
         self.progress.insert(ticket.job, seen);
         let work = Work {
@@ -278,16 +286,10 @@ impl Owner {
         };
         let (actions, post) = (self.actions.clone(), self.post.clone());
         let task = self.runtime.spawn(async move {
-            let outcome = if actions.knows(&work.action) {
-                std::panic::AssertUnwindSafe(async { actions.perform(work).await })
-                    .catch_unwind()
-                    .await
-                    .unwrap_or_else(|panic| Outcome::Failed(failure_of(&*panic)))
-            } else {
-                let ActionRef { name, version } = work.action;
-                let message = format!("this version of vsjob has no action `{name}` of version {version}");
-                Outcome::Failed(Failure::new(Class::Permanent, "VSJ0011", message))
-            };
+            let outcome = std::panic::AssertUnwindSafe(async { actions.perform(work).await })
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|panic| Outcome::Failed(failure_of(&*panic)));
             // The owner is gone only when the master leaves; the step is then resumed by the next one.
             let _ = post.send(Input::Answer(ticket, outcome));
         });
