@@ -114,6 +114,17 @@ impl StoreError {
         )
     }
 
+    /// Whether the system said that the disk, or the quota, is full.
+    pub(super) fn is_full(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        match self {
+            Self::Io { source, .. } | Self::Unsynced { source, .. } | Self::Index { source, .. } => {
+                matches!(source.kind(), StorageFull | QuotaExceeded)
+            }
+            _ => false,
+        }
+    }
+
     /// The stable code, explained in `docs/errors`.
     #[must_use]
     pub const fn code(&self) -> &'static str {

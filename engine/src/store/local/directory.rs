@@ -1,0 +1,130 @@
+//! The store's directory: who may open it, and which store it is.
+//!
+//! ```text
+//! lock       the pid of the process that has it open
+//! store      format and id, written once
+//! journal/   segments
+//! index/     sled
+//! index.mark whether the index can be trusted
+//! ```
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use uuid::Uuid;
+
+use super::disk::Disk;
+use super::segment;
+use crate::store::StoreError;
+
+const FORMAT: &str = "vsjob store 1";
+
+/// Where the parts of a store are.
+#[derive(Clone, Debug)]
+pub(super) struct Paths {
+    pub(super) root: PathBuf,
+    pub(super) journal: PathBuf,
+    pub(super) index: PathBuf,
+    pub(super) index_aside: PathBuf,
+    pub(super) index_mark: PathBuf,
+    store: PathBuf,
+    lock: PathBuf,
+}
+
+impl Paths {
+    pub(super) fn of(root: &Path) -> Self {
+        Self {
+            root: root.to_path_buf(),
+            journal: root.join("journal"),
+            index: root.join("index"),
+            index_aside: root.join("index.aside"),
+            index_mark: root.join("index.mark"),
+            store: root.join("store"),
+            lock: root.join("lock"),
+        }
+    }
+}
+
+/// Keeps other processes out for as long as it lives. The lock is on the directory itself, which nobody can remove and
+/// make anew while it is held; the file `lock` only says who holds it.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _directory: File,
+}
+
+impl Lock {
+    pub(super) fn take(disk: &Disk, paths: &Paths) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::Io {
+            doing: "lock",
+            path: paths.root.clone(),
+            source,
+        };
+        let directory = File::open(&paths.root).map_err(failed)?;
+        match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(locked(disk, paths)?),
+            Err(errno) => return Err(failed(io::Error::from(errno))),
+        }
+        let holder = disk.create(&paths.lock)?;
+        disk.write(&holder, format!("{}\n", std::process::id()).as_bytes(), 0)?;
+        Ok(Self {
+            _directory: directory,
+        })
+    }
+}
+
+fn locked(disk: &Disk, paths: &Paths) -> Result<StoreError, StoreError> {
+    let holder = disk.read_text(&paths.lock)?;
+    Ok(StoreError::Locked {
+        directory: paths.root.clone(),
+        pid: holder.and_then(|text| text.trim().parse().ok()),
+    })
+}
+
+/// The id of the store, or `None` if it has none yet.
+pub(super) fn read_id(disk: &Disk, paths: &Paths) -> Result<Option<Uuid>, StoreError> {
+    let Some(text) = disk.read_text(&paths.store)? else {
+        return Ok(None);
+    };
+    let foreign = |what: &str| StoreError::Foreign {
+        path: paths.store.clone(),
+        what: what.to_owned(),
+    };
+    let (format, id) = text
+        .trim_end()
+        .split_once('\n')
+        .ok_or_else(|| foreign("it is not two lines"))?;
+    if format != FORMAT {
+        return Err(foreign("its format is of another version"));
+    }
+    let id = id.parse().map_err(|_| foreign("its id cannot be read"))?;
+    Ok(Some(id))
+}
+
+/// Gives the store its id, durably.
+pub(super) fn write_id(disk: &Disk, paths: &Paths, id: Uuid) -> Result<(), StoreError> {
+    disk.replace(&paths.store, &format!("{FORMAT}\n{id}\n"))
+}
+
+/// The numbers of the segments that are there, in order.
+pub(super) fn segments(disk: &Disk, paths: &Paths) -> Result<Vec<u64>, StoreError> {
+    if !paths.journal.is_dir() {
+        return Ok(Vec::new());
+    }
+    let names = disk.names(&paths.journal)?;
+    let mut numbers: Vec<_> = names.iter().filter_map(|name| segment::number(name)).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Removes segments that were still being made when the last process ended.
+pub(super) fn remove_unfinished(disk: &Disk, paths: &Paths) -> Result<(), StoreError> {
+    for name in disk.names(&paths.journal)? {
+        if name.ends_with(".partial") {
+            disk.remove(&paths.journal.join(name))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,491 @@
+//! The index: sled, behind the journal. A thread writes what has gathered as one batch together with the head it
+//! leads to, so that after a crash the index is exactly at some head. It is never the only place of anything: what
+//! is lost with it is made again from the journal.
+//!
+//! sled 0.34.7 does not fsync, fails to open for ever after a kill while it was being opened, and may panic on damaged
+//! files. So: what it leaves half-made is removed first, a panic is an error like any other, an index that failed is
+//! rebuilt at the next opening, and so is one that a power cut or a kernel's crash found open.
+
+use std::any::Any;
+use std::fs;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::directory::Paths;
+use super::disk::Disk;
+use super::options::LocalOptions;
+use super::overlay::{self, Layer, Overlay};
+use crate::store::{Head, Put, Record, Scan, StoreError};
+
+const HEAD_KEY: &[u8] = b"h";
+const RECORD: u8 = b'r';
+/// How long sled may keep changes in memory: what a killed process has to replay.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+/// An index that has just been opened.
+pub(super) struct OpenedIndex {
+    pub(super) database: sled::Db,
+    pub(super) head: Head,
+    /// Why it must be rebuilt although it could be opened.
+    pub(super) distrust: Option<&'static str>,
+}
+
+/// Opens the index, or an empty one in place of one that cannot be opened; the latter is set aside and `Err` inside
+/// says why.
+pub(super) fn open(
+    disk: &Disk,
+    paths: &Paths,
+    options: &LocalOptions,
+) -> Result<(OpenedIndex, Option<String>), StoreError> {
+    let is_new = !paths.index.exists();
+    let mark = Mark::read(disk, paths)?;
+    remove_half_made(disk, paths)?;
+    let opened = sled_open(paths, options).and_then(|database| {
+        let head = read_head(&database, paths)?;
+        Ok((database, head))
+    });
+    let why = match opened {
+        Ok((database, head)) => {
+            let distrust = mark.distrust().filter(|_| !is_new);
+            let opened = OpenedIndex {
+                database,
+                head,
+                distrust,
+            };
+            return Ok((opened, None));
+        }
+        Err(Unusable::Refused(error)) => return Err(error),
+        Err(Unusable::Damaged(why)) => why,
+    };
+    Ok((rebuild(disk, paths, options)?, Some(why)))
+}
+
+/// Sets the index aside, in place of the one set aside before, and opens an empty one.
+pub(super) fn rebuild(disk: &Disk, paths: &Paths, options: &LocalOptions) -> Result<OpenedIndex, StoreError> {
+    if paths.index.exists() {
+        disk.remove(&paths.index_aside)?;
+        disk.rename(&paths.index, &paths.index_aside)?;
+    }
+    match sled_open(paths, options) {
+        Ok(database) => Ok(OpenedIndex {
+            database,
+            head: Head::EMPTY,
+            distrust: None,
+        }),
+        Err(Unusable::Refused(error)) => Err(error),
+        Err(Unusable::Damaged(why)) => Err(failed(paths.index.clone(), io::Error::other(why))),
+    }
+}
+
+enum Unusable {
+    /// It cannot be opened now; nothing says that it is damaged.
+    Refused(StoreError),
+    Damaged(String),
+}
+
+fn sled_open(paths: &Paths, options: &LocalOptions) -> Result<sled::Db, Unusable> {
+    let config = sled::Config::new()
+        .path(&paths.index)
+        .cache_capacity(options.cache)
+        .flush_every_ms(None);
+    match guarded(|| config.open()) {
+        Ok(database) => Ok(database),
+        Err(source) => Err(unusable(paths, source)),
+    }
+}
+
+fn unusable(paths: &Paths, source: io::Error) -> Unusable {
+    use io::ErrorKind::{
+        InvalidData, InvalidInput, IsADirectory, NotADirectory, NotFound, Other, UnexpectedEof,
+    };
+    let text = source.to_string();
+    if text.contains("could not acquire lock") {
+        let directory = paths.root.clone();
+        return Unusable::Refused(StoreError::Locked { directory, pid: None });
+    }
+    match source.kind() {
+        InvalidData | InvalidInput | IsADirectory | NotADirectory | NotFound | Other | UnexpectedEof => {
+            Unusable::Damaged(text)
+        }
+        _ => Unusable::Refused(failed(paths.index.clone(), source)),
+    }
+}
+
+/// sled writes its snapshot under this name first; one that was left makes every opening fail.
+fn remove_half_made(disk: &Disk, paths: &Paths) -> Result<(), StoreError> {
+    if !paths.index.is_dir() {
+        return Ok(());
+    }
+    for name in disk.names(&paths.index)? {
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            disk.remove(&paths.index.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn read_head(database: &sled::Db, paths: &Paths) -> Result<Head, Unusable> {
+    let value = guarded(|| database.get(HEAD_KEY)).map_err(|source| unusable(paths, source))?;
+    let Some(value) = value else {
+        return if database.is_empty() {
+            Ok(Head::EMPTY)
+        } else {
+            Err(Unusable::Damaged("it does not say how far it goes".to_owned()))
+        };
+    };
+    let malformed = || Unusable::Damaged("what it says of its head cannot be read".to_owned());
+    let (sequence, hash) = value.split_first_chunk::<8>().ok_or_else(malformed)?;
+    Ok(Head {
+        sequence: u64::from_le_bytes(*sequence),
+        hash: hash.try_into().map_err(|_| malformed())?,
+    })
+}
+
+/// What the file `index.mark` says about the index.
+#[derive(Debug, PartialEq, Eq)]
+enum Mark {
+    /// It was closed, all of it durable.
+    Clean,
+    /// It was open under this boot of the machine.
+    Open(String),
+    /// It failed while it was used.
+    Broken,
+}
+
+impl Mark {
+    fn read(disk: &Disk, paths: &Paths) -> Result<Self, StoreError> {
+        let text = disk.read_text(&paths.index_mark)?;
+        Ok(match text.as_deref().map(str::trim_end) {
+            Some("clean") => Self::Clean,
+            Some("broken") => Self::Broken,
+            Some(other) => Self::Open(other.strip_prefix("open ").unwrap_or_default().to_owned()),
+            None => Self::Open(String::new()),
+        })
+    }
+
+    fn write(&self, disk: &Disk, paths: &Paths) -> Result<(), StoreError> {
+        let text = match self {
+            Self::Clean => "clean\n".to_owned(),
+            Self::Open(boot) => format!("open {boot}\n"),
+            Self::Broken => "broken\n".to_owned(),
+        };
+        disk.replace(&paths.index_mark, &text)
+    }
+
+    fn distrust(&self) -> Option<&'static str> {
+        match self {
+            Self::Clean => None,
+            Self::Broken => Some("it failed while it was used"),
+            Self::Open(boot) if *boot == this_boot() => None,
+            Self::Open(_) => Some("the machine stopped while it was open"),
+        }
+    }
+}
+
+/// Changes with every start of the machine; empty where the kernel does not tell.
+fn this_boot() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim_end().to_owned()
+}
+
+/// What readers, the owner and the thread share.
+pub(super) struct Index {
+    database: sled::Db,
+    disk: Disk,
+    paths: Paths,
+    backlog: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    overlay: Overlay,
+    /// How many flushes were asked for, and how many are done.
+    flushes_wanted: u64,
+    flushes_done: u64,
+    stop: bool,
+    failure: Option<Failure>,
+    /// What was applied since sled's last flush.
+    unflushed: bool,
+    /// Everything that was applied is durable.
+    durable: bool,
+}
+
+#[derive(Clone)]
+struct Failure {
+    kind: io::ErrorKind,
+    text: String,
+}
+
+impl Index {
+    /// Marks the index as open and starts its thread.
+    pub(super) fn start(
+        opened: OpenedIndex,
+        disk: Disk,
+        paths: &Paths,
+        options: &LocalOptions,
+    ) -> Result<(Arc<Self>, IndexThread), StoreError> {
+        Mark::Open(this_boot()).write(&disk, paths)?;
+        let index = Arc::new(Self {
+            database: opened.database,
+            disk,
+            paths: paths.clone(),
+            backlog: options.backlog,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let worker = index.clone();
+        let thread = std::thread::Builder::new()
+            .name("index".to_owned())
+            .spawn(move || worker.work())
+            .map_err(|source| failed(paths.index.clone(), source))?;
+        let thread = IndexThread {
+            index: index.clone(),
+            thread: Some(thread),
+        };
+        Ok((index, thread))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands over changes; waits while too many wait already.
+    pub(super) fn push(&self, head: Head, puts: Vec<Put>) {
+        let too_many = |state: &mut State| state.overlay.bytes() > self.backlog && state.failure.is_none();
+        let mut state = self
+            .changed
+            .wait_while(self.state(), too_many)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.overlay.push(head, puts);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Why the index has stopped, if it has.
+    pub(super) fn failure(&self) -> Option<StoreError> {
+        let failure = self.state().failure.clone()?;
+        let source = io::Error::new(failure.kind, failure.text);
+        Some(failed(self.paths.index.clone(), source))
+    }
+
+    /// Waits until everything that was handed over is durable.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.flushes_wanted += 1;
+        let wanted = state.flushes_wanted;
+        self.changed.notify_all();
+        let pending = |state: &mut State| state.flushes_done < wanted && state.failure.is_none();
+        drop(
+            self.changed
+                .wait_while(state, pending)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        self.failure().map_or(Ok(()), Err)
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if let Some(change) = self.state().overlay.get(key) {
+            return Ok(change);
+        }
+        let value = self.guard(|| self.database.get(stored_key(key)))?;
+        Ok(value.map(|value| value.to_vec()))
+    }
+
+    pub(super) fn scan(&self, scan: Scan<'_>) -> Result<Vec<Record>, StoreError> {
+        let Some(range) = overlay::range(scan) else {
+            return Ok(Vec::new());
+        };
+        let changes = self.state().overlay.changes(&range);
+        let stored = (
+            range.0.map(|key| stored_key(&key)),
+            match range.1 {
+                std::ops::Bound::Unbounded => std::ops::Bound::Excluded(vec![RECORD + 1]),
+                bound => bound.map(|key| stored_key(&key)),
+            },
+        );
+        self.guard(|| {
+            let records = self.database.range(stored);
+            let record = |entry: sled::Result<(sled::IVec, sled::IVec)>| {
+                let (key, value) = entry?;
+                Ok(Record {
+                    key: key[1..].to_vec(),
+                    value: value.to_vec(),
+                })
+            };
+            if scan.newest_first {
+                overlay::merge(records.rev().map(record), changes, scan)
+            } else {
+                overlay::merge(records.map(record), changes, scan)
+            }
+        })
+    }
+
+    /// What it takes on the disk, in bytes, and how many records wait.
+    pub(super) fn usage(&self) -> Result<(u64, u64), StoreError> {
+        let size = self.guard(|| self.database.size_on_disk())?;
+        Ok((size, self.state().overlay.len() as u64))
+    }
+
+    /// Runs a call of sled; a failure is remembered, so that the index is rebuilt at the next opening.
+    fn guard<T>(&self, call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+        guarded(call).map_err(|source| {
+            self.fail(&source);
+            failed(self.paths.index.clone(), source)
+        })
+    }
+
+    fn fail(&self, source: &io::Error) {
+        let failure = Failure {
+            kind: source.kind(),
+            text: source.to_string(),
+        };
+        tracing::error!(error = %failure.text, "the index failed; it is rebuilt at the next start");
+        // The mark is best effort: without it the next opening finds the damage as this one did.
+        let _ = Mark::Broken.write(&self.disk, &self.paths);
+        self.state().failure.get_or_insert(failure);
+        self.changed.notify_all();
+    }
+
+    fn work(&self) {
+        while let Some(task) = self.next_task() {
+            let done = match &task {
+                Task::Apply(head, layer) => guarded(|| self.database.apply_batch(batch(*head, layer))),
+                Task::Flush(None) => guarded(|| self.database.flush()).map(drop),
+                Task::Flush(Some(_)) => guarded(|| self.database.flush()).and_then(|_| self.sync_files()),
+            };
+            if let Err(source) = done {
+                self.fail(&source);
+                return;
+            }
+            let mut state = self.state();
+            match task {
+                Task::Apply(..) => {
+                    state.overlay.applied();
+                    state.unflushed = true;
+                    state.durable = false;
+                }
+                Task::Flush(None) => state.unflushed = false,
+                Task::Flush(Some(wanted)) => {
+                    state.unflushed = false;
+                    state.flushes_done = wanted;
+                    state.durable = true;
+                }
+            }
+            drop(state);
+            self.changed.notify_all();
+        }
+    }
+
+    /// The next thing to do; `None` to stop. Changes go before a flush that was asked for, which is for all of them.
+    fn next_task(&self) -> Option<Task> {
+        let mut state = self.state();
+        loop {
+            if state.stop {
+                return None;
+            }
+            if let Some((head, layer)) = state.overlay.take() {
+                return Some(Task::Apply(head, layer));
+            }
+            if state.flushes_wanted > state.flushes_done {
+                return Some(Task::Flush(Some(state.flushes_wanted)));
+            }
+            let (woken, timeout) = self
+                .changed
+                .wait_timeout(state, FLUSH_EVERY)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            if timeout.timed_out() && state.unflushed && !state.overlay.is_waiting() {
+                return Some(Task::Flush(None));
+            }
+        }
+    }
+
+    /// sled's own flush leaves its files to the kernel; this does not.
+    fn sync_files(&self) -> io::Result<()> {
+        let mut directories = vec![self.paths.index.clone()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(&directory)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else {
+                    fs::File::open(path)?.sync_all()?;
+                }
+            }
+            fs::File::open(directory)?.sync_all()?;
+        }
+        Ok(())
+    }
+}
+
+enum Task {
+    Apply(Head, Arc<Layer>),
+    /// With the number of the flush that was asked for, if one was.
+    Flush(Option<u64>),
+}
+
+fn stored_key(key: &[u8]) -> Vec<u8> {
+    let mut stored = Vec::with_capacity(key.len() + 1);
+    stored.push(RECORD);
+    stored.extend_from_slice(key);
+    stored
+}
+
+fn batch(head: Head, layer: &Layer) -> sled::Batch {
+    let mut batch = sled::Batch::default();
+    for (key, change) in layer {
+        match change {
+            Some(value) => batch.insert(stored_key(key), value.as_slice()),
+            None => batch.remove(stored_key(key)),
+        }
+    }
+    let mut value = head.sequence.to_le_bytes().to_vec();
+    value.extend_from_slice(&head.hash);
+    batch.insert(HEAD_KEY, value);
+    batch
+}
+
+/// Runs a call of sled; its errors and its panics are I/O errors afterwards.
+fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> io::Result<T> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(io::Error::from),
+        Err(panic) => Err(io::Error::other(panic_text(&*panic))),
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "it panicked".to_owned())
+}
+
+fn failed(path: PathBuf, source: io::Error) -> StoreError {
+    StoreError::Index { path, source }
+}
+
+/// Ends the index's thread when it is dropped. What still waits is dropped with it, as by a crash.
+pub(super) struct IndexThread {
+    index: Arc<Index>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for IndexThread {
+    fn drop(&mut self) {
+        self.index.state().stop = true;
+        self.index.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        let state = self.index.state();
+        if state.durable && !state.overlay.is_waiting() && state.failure.is_none() {
+            // Without the mark the next start may rebuild what is whole: slower, never wrong.
+            let _ = Mark::Clean.write(&self.index.disk, &self.index.paths);
+        }
+    }
+}

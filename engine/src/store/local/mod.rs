@@ -1,0 +1,21 @@
+//! The store on a local disk: a journal of preallocated segments, fdatasynced, and sled behind it as the index.
+//! `docs/store.md` has the formats and what is refused when.
+
+mod audit;
+mod cursor;
+mod directory;
+mod disk;
+mod frame;
+mod index;
+mod journal;
+mod options;
+mod overlay;
+mod prepare;
+mod recover;
+mod segment;
+mod store;
+
+pub use audit::audit;
+pub use disk::{Faults, Operation};
+pub use options::LocalOptions;
+pub use store::Local;

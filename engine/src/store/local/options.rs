@@ -1,0 +1,56 @@
+//! How a local store is opened. The defaults are for production; tests make everything small.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::disk::{Faults, NoFaults};
+
+/// How a local store is opened. Sizes are in bytes.
+#[derive(Clone)]
+pub struct LocalOptions {
+    /// Of each new segment; a multiple of 512. A frame must fit into one.
+    pub segment_size: u64,
+    /// New work is refused when the journal is as large as this.
+    pub journal_limit: u64,
+    /// Preallocated room that only running jobs may use, at most a segment.
+    pub reserve: u64,
+    /// New work is refused when the disk has less free space than this: the index needs some, too.
+    pub min_free: u64,
+    /// sled's page cache.
+    pub cache: u64,
+    /// How far the index may lag behind, in bytes of keys and values, before [`index`](crate::store::Store::index) waits.
+    pub backlog: usize,
+    /// Open in spite of missing or damaged acknowledged records: what is beyond them is set aside.
+    pub accept_loss: bool,
+    /// Makes file operations fail, for tests.
+    pub faults: Arc<dyn Faults>,
+}
+
+impl Default for LocalOptions {
+    fn default() -> Self {
+        Self {
+            segment_size: 8 << 20,
+            journal_limit: 4 << 30,
+            reserve: 4 << 20,
+            min_free: 64 << 20,
+            cache: 32 << 20,
+            backlog: 32 << 20,
+            accept_loss: false,
+            faults: Arc::new(NoFaults),
+        }
+    }
+}
+
+impl fmt::Debug for LocalOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalOptions")
+            .field("segment_size", &self.segment_size)
+            .field("journal_limit", &self.journal_limit)
+            .field("reserve", &self.reserve)
+            .field("min_free", &self.min_free)
+            .field("cache", &self.cache)
+            .field("backlog", &self.backlog)
+            .field("accept_loss", &self.accept_loss)
+            .finish_non_exhaustive()
+    }
+}

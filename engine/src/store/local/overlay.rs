@@ -1,0 +1,160 @@
+//! The changes of the index that sled does not have yet. Readers look here first, so that they see a change as soon as
+//! it was handed over, and the writer takes all that has gathered at once: a record that changed ten times meanwhile
+//! is written once.
+
+use std::collections::BTreeMap;
+use std::iter::Peekable;
+use std::mem;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use crate::store::{Head, Put, Record, Scan};
+
+/// Changes by key; `None` deletes.
+pub(super) type Layer = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// A range of keys.
+pub(super) type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+
+/// Changes that wait, and changes that are being written.
+#[derive(Debug, Default)]
+pub(super) struct Overlay {
+    waiting: Layer,
+    waiting_bytes: usize,
+    waiting_head: Option<Head>,
+    applying: Arc<Layer>,
+}
+
+impl Overlay {
+    pub(super) fn push(&mut self, head: Head, puts: Vec<Put>) {
+        self.waiting_head = Some(head);
+        for Put { key, value } in puts {
+            let length = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+            self.waiting_bytes += key.len() + length(&value);
+            let size = key.len();
+            if let Some(older) = self.waiting.insert(key, value) {
+                self.waiting_bytes -= size + length(&older);
+            }
+        }
+    }
+
+    /// Of the keys and values that wait.
+    pub(super) const fn bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    /// How many records are not in sled yet.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len() + self.applying.len()
+    }
+
+    /// Whether there is something to take.
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.waiting_head.is_some()
+    }
+
+    /// All that waits, with the head it leads to. It stays visible until [`applied`](Self::applied).
+    pub(super) fn take(&mut self) -> Option<(Head, Arc<Layer>)> {
+        let head = self.waiting_head.take()?;
+        self.waiting_bytes = 0;
+        self.applying = Arc::new(mem::take(&mut self.waiting));
+        Some((head, self.applying.clone()))
+    }
+
+    /// What was taken is in sled.
+    pub(super) fn applied(&mut self) {
+        self.applying = Arc::default();
+    }
+
+    /// The newest change of a key, if there is one.
+    pub(super) fn get(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        self.waiting.get(key).or_else(|| self.applying.get(key)).cloned()
+    }
+
+    /// The newest changes in a range.
+    pub(super) fn changes(&self, range: &Range) -> Layer {
+        let of = |layer: &Layer| -> Layer {
+            let changes = layer.range::<Vec<u8>, _>(range.clone());
+            changes.map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        let mut changes = of(&self.applying);
+        changes.extend(of(&self.waiting));
+        changes
+    }
+}
+
+/// The keys that a scan is about, or `None` if there can be none.
+pub(super) fn range(scan: Scan<'_>) -> Option<Range> {
+    let mut low = Bound::Included(scan.prefix.to_vec());
+    let mut high = end_of_prefix(scan.prefix);
+    match scan.after {
+        Some(after) if scan.newest_first => {
+            if after <= scan.prefix {
+                return None;
+            }
+            if after.starts_with(scan.prefix) {
+                high = Bound::Excluded(after.to_vec());
+            }
+        }
+        Some(after) if after.starts_with(scan.prefix) => low = Bound::Excluded(after.to_vec()),
+        Some(after) if after > scan.prefix => return None,
+        _ => {}
+    }
+    Some((low, high))
+}
+
+/// The first key beyond all that start with `prefix`.
+fn end_of_prefix(prefix: &[u8]) -> Bound<Vec<u8>> {
+    let Some(last) = prefix.iter().rposition(|&byte| byte != u8::MAX) else {
+        return Bound::Unbounded;
+    };
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Bound::Excluded(end)
+}
+
+/// Merges stored records with newer changes, both in the order of the scan, until `limit` records are found.
+pub(super) fn merge<E>(
+    stored: impl Iterator<Item = Result<Record, E>>,
+    changes: Layer,
+    scan: Scan<'_>,
+) -> Result<Vec<Record>, E> {
+    let mut changes: Vec<_> = changes.into_iter().collect();
+    if scan.newest_first {
+        changes.reverse();
+    }
+    let mut changes = changes.into_iter().peekable();
+    let mut found = Vec::new();
+    let comes_first = |a: &[u8], b: &[u8]| if scan.newest_first { a > b } else { a < b };
+    for record in stored {
+        if found.len() >= scan.limit {
+            return Ok(found);
+        }
+        let record = record?;
+        take_while(&mut changes, scan.limit, &mut found, |key| {
+            comes_first(key, &record.key)
+        });
+        if found.len() >= scan.limit {
+            return Ok(found);
+        }
+        match changes.next_if(|(key, _)| *key == record.key) {
+            Some((key, change)) => found.extend(change.map(|value| Record { key, value })),
+            None => found.push(record),
+        }
+    }
+    take_while(&mut changes, scan.limit, &mut found, |_| true);
+    Ok(found)
+}
+
+fn take_while(
+    changes: &mut Peekable<impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)>>,
+    limit: usize,
+    found: &mut Vec<Record>,
+    wanted: impl Fn(&[u8]) -> bool,
+) {
+    while found.len() < limit
+        && let Some((key, change)) = changes.next_if(|(key, _)| wanted(key))
+    {
+        found.extend(change.map(|value| Record { key, value }));
+    }
+}
