@@ -1,5 +1,7 @@
 //! The engine at work on a store in memory and virtual time, with actions that do what the test says.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -21,8 +23,17 @@ struct Script {
 #[derive(Default)]
 struct Inner {
     answers: BTreeMap<(String, Mode), VecDeque<Answer>>,
-    seen: Vec<(String, Mode, u32, Vec<(String, String)>)>,
+    seen: Vec<Seen>,
     forgotten: Vec<JobId>,
+}
+
+/// A performance that was asked for.
+#[derive(Clone, Debug)]
+struct Seen {
+    action: String,
+    mode: Mode,
+    attempt: u32,
+    args: Vec<(String, String)>,
 }
 
 enum Answer {
@@ -42,7 +53,7 @@ impl Script {
             .push_back(answer);
     }
 
-    fn seen(&self) -> Vec<(String, Mode, u32, Vec<(String, String)>)> {
+    fn seen(&self) -> Vec<Seen> {
         self.inner.lock().unwrap().seen.clone()
     }
 }
@@ -200,7 +211,7 @@ async fn outputs_of_a_step_are_arguments_of_a_later_one() {
         .await;
     assert_eq!(bench.end(id).await.status, Status::Succeeded);
     assert_eq!(
-        bench.script.seen()[1].3,
+        bench.script.seen()[1].args,
         vec![("from".to_owned(), "value".to_owned())]
     );
     let history = bench.engine.history(id).await.unwrap();
@@ -253,7 +264,7 @@ async fn a_transient_failure_is_tried_again_with_new_attempt_numbers_and_a_perma
     bench.script.put("a", Mode::Do, failed(Class::Transient));
     let id = bench.submit(job(None, "guest/ldap", vec![step("a")])).await;
     assert_eq!(bench.end(id).await.status, Status::Succeeded);
-    let attempts: Vec<u32> = bench.script.seen().iter().map(|seen| seen.2).collect();
+    let attempts: Vec<u32> = bench.script.seen().iter().map(|seen| seen.attempt).collect();
     assert_eq!(attempts, [1, 2, 3]);
 
     bench.script.put("b", Mode::Do, failed(Class::Permanent));
@@ -267,8 +278,8 @@ async fn a_transient_failure_is_tried_again_with_new_attempt_numbers_and_a_perma
         .script
         .seen()
         .into_iter()
-        .filter(|seen| seen.1 == Mode::Undo)
-        .map(|seen| seen.0)
+        .filter(|seen| seen.mode == Mode::Undo)
+        .map(|seen| seen.action)
         .collect();
     assert_eq!(undone, ["b", "a"]);
 }
