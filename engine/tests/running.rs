@@ -65,9 +65,12 @@ impl Actions for Script {
 
     fn perform(&self, work: Work) -> Performing {
         let mut inner = self.inner.lock().unwrap();
-        inner
-            .seen
-            .push((work.action.name.clone(), work.mode, work.attempt, work.args));
+        inner.seen.push(Seen {
+            action: work.action.name.clone(),
+            mode: work.mode,
+            attempt: work.attempt,
+            args: work.args,
+        });
         let answer = inner
             .answers
             .get_mut(&(work.action.name, work.mode))
