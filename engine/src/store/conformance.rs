@@ -236,8 +236,11 @@ fn a_full_store_refuses_new_work_and_lets_running_jobs_finish(
         }
     };
     assert!(matches!(refusal, StoreError::Full { .. }), "{refusal}");
+    assert!(store.admits(Purpose::NewWork).is_err(), "and is not admitted");
+    store.admits(Purpose::Finish)?;
     store.append(&[b"finish".to_vec()], Purpose::Finish)?;
     reopen.make_room();
+    store.admits(Purpose::NewWork)?;
     append(&mut *store, &["new"])?;
     kept.extend([b"finish".to_vec(), b"new".to_vec()]);
     drop(store);

@@ -98,7 +98,7 @@ impl Store for Memory {
         Ok(content.head())
     }
 
-    fn admits(&self, purpose: Purpose) -> Result<(), StoreError> {
+    fn admits(&mut self, purpose: Purpose) -> Result<(), StoreError> {
         if self.content().refuses(purpose) {
             return Err(StoreError::Full {
                 path: PathBuf::from("memory"),

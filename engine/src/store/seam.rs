@@ -213,10 +213,11 @@ pub trait Store: Send {
     /// one segment's size; a longer batch may be there in part, from its start).
     fn append(&mut self, frames: &[Vec<u8>], purpose: Purpose) -> Result<Head, StoreError>;
 
-    /// Whether an append for `purpose` would be taken now.
+    /// Whether a small append for `purpose` would be taken now. May wait until room for it has been prepared.
     ///
-    /// A master asks before it decides about new work, because a decision cannot be taken back when its append is refused.
-    fn admits(&self, purpose: Purpose) -> Result<(), StoreError>;
+    /// A master asks before it decides about new work, because a decision cannot be taken back when its append is
+    /// refused; it may then append it to [`Finish`](Purpose::Finish) with what it decided otherwise.
+    fn admits(&mut self, purpose: Purpose) -> Result<(), StoreError>;
 
     /// Brings the index from wherever it is to `head`, which must be a frame that is already appended.
     ///
@@ -254,7 +255,7 @@ pub trait Read: Send + Sync {
 }
 
 impl<S: Store + ?Sized> Store for Box<S> {
-    fn admits(&self, purpose: Purpose) -> Result<(), StoreError> {
+    fn admits(&mut self, purpose: Purpose) -> Result<(), StoreError> {
         (**self).admits(purpose)
     }
 

@@ -119,6 +119,18 @@ impl Writer {
         Ok(self.head)
     }
 
+    /// See [`Store::admits`](crate::store::Store::admits).
+    pub(super) fn admits(&mut self, purpose: Purpose) -> Result<(), StoreError> {
+        if self.stopped {
+            return Err(StoreError::Stopped);
+        }
+        let smallest = frame::size(0);
+        if purpose == Purpose::NewWork {
+            self.admit_new_work(smallest)?;
+        }
+        self.make_room(&[smallest], purpose).map(drop)
+    }
+
     fn sizes(&self, frames: &[Vec<u8>]) -> Result<Vec<usize>, StoreError> {
         let limit = self.capacity() - frame::size(0);
         match frames.iter().find(|frame| frame.len() > limit) {

@@ -269,18 +269,32 @@ const fn means_loss(error: &StoreError) -> bool {
     )
 }
 
-impl Store for Local {
-    fn append(&mut self, frames: &[Vec<u8>], purpose: Purpose) -> Result<Head, StoreError> {
+impl Local {
+    /// An index that failed ends the process, to be rebuilt by the next one. But one that is only full lets running
+    /// jobs finish: the journal has its own room, and their changes stay in memory until the next opening makes them
+    /// again.
+    fn check_index(&self, purpose: Purpose) -> Result<(), StoreError> {
         match (self.index.failure(), purpose) {
-            (None, _) => self.writer.append(frames, purpose),
-            // The journal has its own room; the changes stay in memory, and the next opening makes them again.
-            (Some(error), Purpose::Finish) if error.is_full() => self.writer.append(frames, purpose),
+            (None, _) => Ok(()),
+            (Some(error), Purpose::Finish) if error.is_full() => Ok(()),
             (Some(error), Purpose::NewWork) if error.is_full() => Err(StoreError::Full {
                 path: self.journal.directory.clone(),
-                needed: frames.iter().map(|frame| frame.len() as u64).sum(),
+                needed: 0,
             }),
             (Some(error), _) => Err(error),
         }
+    }
+}
+
+impl Store for Local {
+    fn append(&mut self, frames: &[Vec<u8>], purpose: Purpose) -> Result<Head, StoreError> {
+        self.check_index(purpose)?;
+        self.writer.append(frames, purpose)
+    }
+
+    fn admits(&mut self, purpose: Purpose) -> Result<(), StoreError> {
+        self.check_index(purpose)?;
+        self.writer.admits(purpose)
     }
 
     fn index(&mut self, head: Head, puts: Vec<Put>) {
