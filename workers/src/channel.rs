@@ -3,13 +3,16 @@
 
 use std::collections::HashSet;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use uuid::Uuid;
 use vsjob_engine::Epoch;
 
 use crate::Script;
 use crate::frame::{Capture, FrameReader};
 use crate::line::Wire;
+
+/// How much of ssh's own words is read, in bytes.
+const MOST_WORDS: u64 = 4096;
 
 /// What a channel is asked to run.
 #[derive(Clone, Debug)]
@@ -56,9 +59,11 @@ pub enum ChannelError {
 pub struct Channel {
     requests: Box<dyn AsyncWrite + Send + Unpin>,
     answers: FrameReader<Box<dyn AsyncRead + Send + Unpin>>,
-    errors: FrameReader<Box<dyn AsyncRead + Send + Unpin>>,
+    /// Where ssh itself talks; a script's errors come with its answer.
+    errors: Box<dyn AsyncRead + Send + Unpin>,
     loaded: HashSet<String>,
-    last_id: u64,
+    /// Of the last request.
+    number: u64,
     /// Dropping it ends the local end of the line.
     _process: Box<dyn std::any::Any + Send>,
 }
@@ -73,9 +78,9 @@ impl Channel {
         let mut channel = Self {
             requests: wire.requests,
             answers: FrameReader::new(wire.answers, &nonce),
-            errors: FrameReader::new(wire.errors, &nonce),
+            errors: wire.errors,
             loaded: HashSet::new(),
-            last_id: 0,
+            number: 0,
             _process: wire.process,
         };
         channel.send(format!("{nonce}\n").as_bytes()).await?;
@@ -91,26 +96,39 @@ impl Channel {
         if request.args.iter().any(|arg| arg.contains(['\n', '\0'])) {
             return Err(ChannelError::BadArgument);
         }
-        self.last_id += 1;
+        self.number += 1;
         let text = self.encode(request);
         self.send(&text).await?;
-        // Both at once: a script may fill either pipe first.
-        let (stdout, stderr) = tokio::join!(self.answers.next(), self.errors.next());
-        let (stdout, frame) = stdout.map_err(|e| {
-            // ssh says on this side's stderr why it gave up.
-            let why = match &stderr {
-                Err(said) if !said.to_string().is_empty() => said.to_string(),
-                _ => e.to_string(),
-            };
-            lost(&why)
-        })?;
-        let (stderr, _) = stderr.map_err(|e| lost(&e.to_string()))?;
-        let (code, status) = self.parse(&frame)?;
-        match status.split_once(':') {
+        let reply = match read_reply(&mut self.answers).await {
+            Ok(reply) => reply,
+            Err(e) => return Err(self.why_lost(&e).await),
+        };
+        let code = self.code(&reply.end)?;
+        match reply
+            .status
+            .as_deref()
+            .map(|why| why.split_once(':').unwrap_or((why, "")))
+        {
+            None => Ok(Answer {
+                code,
+                stdout: reply.stdout,
+                stderr: reply.stderr,
+            }),
+            Some(("unclaimed", _)) => Err(ChannelError::Unclaimed),
             Some(("refused", epoch)) => Err(ChannelError::Refused(epoch.replace(':', "-"))),
-            _ if status == "unclaimed" => Err(ChannelError::Unclaimed),
-            _ if status == "ok" => Ok(Answer { code, stdout, stderr }),
-            _ => Err(lost(&format!("the host answered `{status}`"))),
+            Some((other, _)) => Err(lost(&format!("the host answered `{other}`"))),
+        }
+    }
+
+    /// The other end is gone: ssh has said why, if it is ssh that noticed.
+    async fn why_lost(&mut self, error: &std::io::Error) -> ChannelError {
+        let mut said = Vec::new();
+        let read = (&mut self.errors).take(MOST_WORDS).read_to_end(&mut said).await;
+        let said = String::from_utf8_lossy(&said);
+        if read.is_ok() && !said.trim().is_empty() {
+            lost(&said)
+        } else {
+            lost(&error.to_string())
         }
     }
 
@@ -118,7 +136,7 @@ impl Channel {
         let mut text = Vec::new();
         for script in std::iter::once(&request.script).chain(&request.data) {
             if self.loaded.insert(script.hash.clone()) {
-                text.extend(format!("load {} {}\n", script.hash, script.text.len()).bytes());
+                text.extend(format!("load\n{} {}\n", script.hash, script.text.len()).bytes());
                 text.extend(script.text.bytes());
             }
         }
@@ -126,8 +144,8 @@ impl Channel {
             Some(epoch) => ("m", epoch.counter, epoch.id.simple().to_string()),
             None => ("r", 0, "-".to_owned()),
         };
-        let (id, hash, count) = (self.last_id, &request.script.hash, request.args.len());
-        text.extend(format!("run {id} {mode} {hash} {counter} {epoch} {count}\n").bytes());
+        let (hash, count) = (&request.script.hash, request.args.len());
+        text.extend(format!("run {mode} {hash} {counter} {epoch} {count}\n").bytes());
         for arg in &request.args {
             text.extend(arg.bytes());
             text.push(b'\n');
@@ -135,14 +153,13 @@ impl Channel {
         text
     }
 
-    fn parse<'a>(&self, frame: &'a str) -> Result<(u8, &'a str), ChannelError> {
-        let mut words = frame.split(' ');
-        let id = words.next().and_then(|word| word.parse::<u64>().ok());
-        let code = words.next().and_then(|word| word.parse().ok());
-        match (id, code, words.next()) {
-            (Some(id), Some(code), Some(status)) if id == self.last_id => Ok((code, status)),
-            _ => Err(lost("an answer to another question")),
+    /// The exit code in `end NUMBER CODE`.
+    fn code(&self, frame: &str) -> Result<u8, ChannelError> {
+        match frame.split(' ').collect::<Vec<_>>()[..] {
+            ["end", number, code] if number.parse() == Ok(self.number) => code.parse().ok(),
+            _ => None,
         }
+        .ok_or_else(|| lost("an answer to another question"))
     }
 
     async fn send(&mut self, bytes: &[u8]) -> Result<(), ChannelError> {
@@ -155,6 +172,39 @@ impl Channel {
             Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(lost(&e.to_string())),
             _ => Ok(()),
         }
+    }
+}
+
+/// An answer as it comes.
+#[derive(Default)]
+struct Reply {
+    stdout: Capture,
+    stderr: Capture,
+    /// Why the script was not run, if so.
+    status: Option<String>,
+    /// The last frame.
+    end: String,
+}
+
+async fn read_reply<R: AsyncRead + Unpin>(answers: &mut FrameReader<R>) -> std::io::Result<Reply> {
+    let mut reply = Reply::default();
+    let (output, mut frame) = answers.next().await?;
+    reply.stdout = output;
+    loop {
+        let more = frame == "errors";
+        match frame.strip_prefix("status ") {
+            Some(why) => reply.status = Some(why.to_owned()),
+            None if more => {}
+            None => {
+                reply.end = frame;
+                return Ok(reply);
+            }
+        }
+        let (output, next) = answers.next().await?;
+        if more {
+            reply.stderr = output;
+        }
+        frame = next;
     }
 }
 
