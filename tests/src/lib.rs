@@ -1,5 +1,7 @@
 //! The harness of the end-to-end tests.
 
+pub mod master;
+pub mod matrix;
 pub mod needs;
 pub mod paper;
 pub mod sshd;
