@@ -84,6 +84,8 @@ pub struct Decided {
     pub entries: Vec<Entry>,
     /// For afterwards.
     pub effects: Vec<Effect>,
+    /// Jobs that are over, or stuck, from now on.
+    pub ended: Vec<JobId>,
 }
 
 /// The engine without disk, network and time.
@@ -724,6 +726,12 @@ impl Core {
     }
 
     fn happen(&mut self, job: JobId, event: JobEvent) {
+        if matches!(
+            event,
+            JobEvent::Succeeded | JobEvent::RolledBack | JobEvent::Stuck { .. }
+        ) {
+            self.decided.ended.push(job);
+        }
         self.record(Event::Job { job, event });
     }
 

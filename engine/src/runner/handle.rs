@@ -135,6 +135,7 @@ impl Engine {
             runtime: Handle::current(),
             tasks: BTreeMap::new(),
             progress: BTreeMap::new(),
+            awaited: BTreeMap::new(),
             indexed: opened.indexed.sequence,
         };
         std::thread::Builder::new()
@@ -256,6 +257,22 @@ impl Engine {
             progress: None,
             waits_for: None,
         }))
+    }
+
+    /// Waits until the job is over or stuck, and returns it.
+    ///
+    /// # Errors
+    /// There is no such job, or the master is stopping.
+    pub async fn ended(&self, id: JobId) -> Result<Job, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.post
+            .send(Input::Await(id, reply))
+            .map_err(|_| EngineError::Closed)?;
+        match answer.await {
+            Ok(job) => Ok(job),
+            Err(_) if self.post.is_closed() => Err(EngineError::Closed),
+            Err(_) => records::job(&*self.reader, id)?.ok_or(EngineError::UnknownJob(id)),
+        }
     }
 
     /// The newest jobs, newest first.

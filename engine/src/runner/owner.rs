@@ -15,8 +15,8 @@ use crate::core::{Core, Decided, Effect, Order, Ticket};
 use crate::records;
 use crate::store::{Purpose, Store};
 use crate::{
-    ActionRef, Actions, Actor, Class, Clock, EngineError, Failure, HostName, JobId, NewJob, Outcome,
-    Progress, Submitted, Work,
+    ActionRef, Actions, Actor, Class, Clock, EngineError, Failure, HostName, Job, JobId, NewJob, Outcome,
+    Progress, Status, Submitted, Work,
 };
 
 /// How long the index may wait for more changes when nothing else happens.
@@ -46,7 +46,7 @@ pub(super) enum Input {
     },
     Place {
         guest: String,
-        host: HostName,
+        host: HostName, Job,
         actor: Actor,
         reply: Reply<()>,
     },
@@ -54,6 +54,8 @@ pub(super) enum Input {
     /// This program does not have the action.
     Unreadable(Ticket, ActionRef),
     Look(Look),
+    /// Somebody waits until the job is over or stuck.
+    Await(JobId, oneshot::Sender<Job>),
     Close(Reply<()>),
 }
 
@@ -83,6 +85,7 @@ pub(super) struct Owner {
     pub(super) runtime: Handle,
     pub(super) tasks: BTreeMap<JobId, AbortHandle>,
     pub(super) progress: BTreeMap<JobId, watch::Receiver<Progress>>,
+    pub(super) awaited: BTreeMap<JobId, Vec<oneshot::Sender<Job>>>,
     /// The last entry that the index was told.
     pub(super) indexed: u64,
 }
@@ -215,7 +218,19 @@ impl Owner {
                 after.replies.push(Box::new(move || drop(reply.send(Ok(())))));
             }
             Input::Look(look) => after.looks.push(look),
+            Input::Await(job, reply) => self.await_end(job, reply),
             Input::Close(reply) => after.closing = Some(reply),
+        }
+    }
+
+    /// A job that is no longer in memory is over; whoever asked finds it in the index.
+    fn await_end(&mut self, id: JobId, reply: oneshot::Sender<Job>) {
+        match self.core.world().jobs.get(&id) {
+            Some(job) if job.status.is_over() || matches!(job.status, Status::Stuck { .. }) => {
+                let _ = reply.send(job.clone());
+            }
+            Some(_) => self.awaited.entry(id).or_default().push(reply),
+            None => drop(reply),
         }
     }
 
@@ -241,7 +256,11 @@ impl Owner {
 
     /// Makes what was decided durable, then lets it have its effects.
     fn commit(&mut self) -> Result<(), EngineError> {
-        let Decided { entries, effects } = self.core.take_decided();
+        let Decided {
+            entries,
+            effects,
+            ended,
+        } = self.core.take_decided();
         if !entries.is_empty() {
             let frames = entries
                 .iter()
@@ -249,6 +268,14 @@ impl Owner {
                 .collect::<Result<Vec<_>, _>>()?;
             self.store.append(&frames, Purpose::Finish)?;
             self.changes.send_replace(self.core.world().sequence);
+        }
+        for id in ended {
+            if let Some((waiters, job)) = self.awaited.remove(&id).zip(self.core.world().jobs.get(&id)) {
+                for waiter in waiters {
+                    // Whoever waited may have left.
+                    let _ = waiter.send(job.clone());
+                }
+            }
         }
         for effect in effects {
             match effect {
