@@ -1,2 +1,7 @@
 //! The program `vsjob`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vsjob::run()
+}

@@ -1,0 +1,288 @@
+//! The command line. Its definitions are the one source of the parser, the help, the completions and the manual pages.
+
+mod submission;
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub(crate) use submission::Submission;
+
+/// Moves, backs up and looks after OS containers on a pool of Debian hosts over plain SSH. Every operation is a durable
+/// job: it ends as done or as before, whatever crashes in between.
+#[derive(Debug, Parser)]
+#[command(name = "vsjob", version, propagate_version = true, max_term_width = 110)]
+pub(crate) struct CommandLine {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// The settings; slaves.conf lies beside them [default: /etc/vsjob/vsjob.toml]
+    #[arg(
+        long,
+        global = true,
+        env = "VSJOB_CONFIG",
+        value_name = "FILE",
+        hide_env = true
+    )]
+    pub config: Option<PathBuf>,
+    /// Where the master listens [default: as vsjob.toml says]
+    #[arg(
+        long,
+        global = true,
+        env = "VSJOB_SOCKET",
+        value_name = "PATH",
+        hide_env = true
+    )]
+    pub socket: Option<PathBuf>,
+    /// The master's own folder [default: as vsjob.toml says]
+    #[arg(
+        long,
+        global = true,
+        env = "VSJOB_STATE",
+        value_name = "FOLDER",
+        hide_env = true
+    )]
+    pub state: Option<PathBuf>,
+    /// Answer in JSON, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Submit a job: answers with its id as soon as it is durable
+    Submit(Submission),
+    /// Show jobs, or one job with its steps
+    Status {
+        /// A job: its id, or the end of it that `status` shows
+        job: Option<String>,
+        /// Stay, and show every change
+        #[arg(long, short)]
+        watch: bool,
+        /// Jobs that are over too
+        #[arg(long, short)]
+        all: bool,
+        /// At most this many
+        #[arg(long, short = 'n', default_value_t = 50, value_name = "N")]
+        limit: usize,
+    },
+    /// Let a job go on that is paused, waits for its next try, or is stuck; never reverses anything
+    Resume(OneJob),
+    /// Let a job stand still after the step that is under way
+    Pause(OneJob),
+    /// Take a job back; refused once it is past its point of no return
+    Cancel(OneJob),
+    /// Show what has happened in a job
+    Logs {
+        /// A job
+        job: String,
+        /// Stay until the job is over
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Show what is locked, by which job, since when, and who waits
+    Locks,
+    /// Show what jobs have left on hosts: objects in use, and undos that are owed to hosts that were away
+    Gc,
+    /// Check the journal
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Check the configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Guests: list, start, stop, enable, disable, take in
+    #[command(subcommand)]
+    Guest(Guest),
+    /// Show the hosts of the pool
+    #[command(subcommand)]
+    Host(Host),
+    /// Look at every host and report where it differs from what the master knows; changes nothing
+    Scan,
+    /// Single actions, by hand
+    #[command(subcommand)]
+    Step(Step),
+    /// Show the templates that guests can be made from
+    #[command(subcommand)]
+    Template(Template),
+    /// The job `demo`, to try a crash on
+    #[command(subcommand)]
+    Demo(Demo),
+    /// Tell more about an error code
+    Explain {
+        /// Such as VSJ0301; without it, every code there is
+        code: Option<String>,
+    },
+    /// Run the master
+    Master {
+        /// Start although acknowledged records are missing, and forget them. Once, after reading `explain VSJ0109`
+        #[arg(long)]
+        accept_loss: bool,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// Which
+        shell: Shell,
+    },
+    /// Print the manual page, or write those of all commands into a folder
+    Man {
+        /// The folder
+        folder: Option<PathBuf>,
+    },
+}
+
+/// A job, and why something is done to it.
+#[derive(Debug, Args)]
+pub(crate) struct OneJob {
+    /// A job: its id, or the end of it that `status` shows
+    pub job: String,
+    /// Why; goes into the audit log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// Checks of the journal.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Walk the whole journal and check every record and every link; works without a master too
+    Verify,
+}
+
+/// Checks of the configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Report every mistake of every file, each with its line and column
+    Check,
+}
+
+/// What can be done with guests.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Guest {
+    /// Show the known guests and where they live
+    List,
+    /// Start a guest
+    Start(OneGuest),
+    /// Stop a guest
+    Stop(OneGuest),
+    /// Let a guest start when its host does
+    Enable(OneGuest),
+    /// Do not let a guest start when its host does
+    Disable(OneGuest),
+    /// Take guests that exist on hosts already into placement; changes nothing on the hosts
+    Adopt {
+        /// Only those of this host
+        #[arg(long, value_name = "HOST")]
+        host: Option<String>,
+        /// Why; goes into the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+}
+
+/// A guest, and why something is done to it.
+#[derive(Debug, Args)]
+pub(crate) struct OneGuest {
+    /// Its name
+    pub name: String,
+    /// Why; goes into the audit log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// Hosts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Host {
+    /// Show the hosts of slaves.conf, and whether they answer
+    List,
+}
+
+/// Actions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Step {
+    /// Show every action with its arguments
+    List,
+    /// Run one action as a job of one step, and wait for it
+    Run {
+        /// The action
+        action: String,
+        /// Its arguments, in order
+        args: Vec<String>,
+        /// On which host; needed unless the action is one of the master's
+        #[arg(long, value_name = "HOST", action = ArgAction::Append)]
+        host: Vec<String>,
+        /// Why; goes into the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+}
+
+/// Templates.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Template {
+    /// Show the templates
+    List,
+}
+
+/// The job `demo`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Demo {
+    /// Tell a waiting demo job to go on
+    Go {
+        /// A job: its id, or the end of it that `status` shows
+        job: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn an_operation_takes_its_parameters_as_flags() {
+        let line = [
+            "vsjob",
+            "submit",
+            "demo",
+            "--fail-at",
+            "2",
+            "--no-wait",
+            "--wait",
+            "--reason",
+            "r",
+        ];
+        let Command::Submit(submission) = CommandLine::try_parse_from(line).unwrap().command else {
+            panic!("not a submission");
+        };
+        assert_eq!(submission.operation, "demo");
+        let given: Vec<_> = submission.parameters.into_iter().collect();
+        assert_eq!(
+            given,
+            [
+                ("fail-at".to_owned(), "2".to_owned()),
+                ("no-wait".to_owned(), "true".to_owned())
+            ]
+        );
+        assert!(submission.options.wait);
+        assert_eq!(submission.options.reason.as_deref(), Some("r"));
+    }
+
+    #[test]
+    fn an_unknown_flag_is_answered_with_the_likely_one() {
+        let error = CommandLine::try_parse_from(["vsjob", "submit", "demo", "--no-wiat"]).unwrap_err();
+        assert!(error.to_string().contains("--no-wait"), "{error}");
+    }
+}

@@ -1,0 +1,112 @@
+//! The commands: each is a client of the master, except `master` itself and those that need none.
+
+mod audit;
+mod config;
+mod demo;
+mod explain;
+mod gc;
+mod guest;
+mod host;
+mod job;
+mod locks;
+mod logs;
+mod manual;
+mod scan;
+mod status;
+mod step;
+mod submit;
+mod template;
+
+use std::sync::Arc;
+
+use vsjob_engine::SystemClock;
+
+use crate::args::{Command, CommandLine, Global};
+use crate::client::Client;
+use crate::complaint::{Complaint, Stop};
+use crate::message::Who;
+use crate::output::Output;
+use crate::place::Files;
+use crate::{Exit, master};
+
+/// What a command works with.
+pub(crate) struct Session {
+    /// Where words go.
+    pub output: Output,
+    /// The way to the master.
+    pub client: Client,
+    global: Global,
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// It could not be done; nothing more has happened than the message says.
+pub(crate) fn perform(line: &CommandLine, output: Output) -> Result<Exit, Stop> {
+    match &line.command {
+        Command::Explain { code } => explain::explain(output, code.as_deref()),
+        Command::Completions { shell } => manual::completions(output, *shell),
+        Command::Man { folder } => manual::pages(output, folder.as_deref()),
+        Command::Step(crate::args::Step::List) => step::list(output),
+        Command::Config(crate::args::Config::Check) => config::check(output, &line.global),
+        Command::Master { accept_loss } => master::run(&line.global, *accept_loss, Arc::new(SystemClock)),
+        command => {
+            let settings = Files::read(&line.global)?.settings(&line.global)?;
+            let session = Session {
+                output,
+                client: Client::new(&settings.socket),
+                global: line.global.clone(),
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|e| {
+                    Complaint::new("VSJ0511", Exit::Internal, "the program could not be set up").because(&e)
+                })?;
+            runtime.block_on(session.perform(command))
+        }
+    }
+}
+
+impl Session {
+    async fn perform(&self, command: &Command) -> Result<Exit, Stop> {
+        match command {
+            Command::Submit(submission) => submit::submit(self, submission).await,
+            Command::Status {
+                job: Some(job),
+                watch,
+                ..
+            } => status::one(self, job, *watch).await,
+            Command::Status {
+                watch, all, limit, ..
+            } => status::all(self, *watch, *all, *limit).await,
+            Command::Resume(which) => job::order(self, "resume", which).await,
+            Command::Pause(which) => job::order(self, "pause", which).await,
+            Command::Cancel(which) => job::order(self, "cancel", which).await,
+            Command::Logs { job, follow } => logs::logs(self, job, *follow).await,
+            Command::Locks => locks::locks(self).await,
+            Command::Gc => gc::gc(self).await,
+            Command::Audit(crate::args::Audit::Verify) => audit::verify(self).await,
+            Command::Guest(guest) => guest::guest(self, guest).await,
+            Command::Host(crate::args::Host::List) => host::list(self).await,
+            Command::Scan => scan::scan(self).await,
+            Command::Step(step) => step::run(self, step).await,
+            Command::Template(crate::args::Template::List) => template::list(self).await,
+            Command::Demo(crate::args::Demo::Go { job }) => demo::go(self, job).await,
+            // The rest needs no session.
+            _ => Ok(Exit::Done),
+        }
+    }
+
+    /// What the client says about where and why.
+    fn who(&self, reason: Option<&String>) -> Who {
+        let remote = std::env::var("SSH_CONNECTION").ok();
+        let from = remote
+            .as_deref()
+            .and_then(|connection| connection.split(' ').next());
+        Who {
+            from: from.map(|address| format!("ssh from {address}")),
+            reason: reason.cloned(),
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! The API: HTTP with JSON on the Unix socket. `/openapi.json` describes it. Whoever may connect may look; what changes
+//! something asks for an [`Admin`], and is durable when it is answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{FromRequest, Path, Query, State};
+use axum::routing::{get, post};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+use vsjob_engine::{Filter, JobId, Request};
+
+use super::answer::Refused;
+use super::house::{House, new_job};
+use super::peer::Admin;
+use super::{by_hand, look, openapi, scan, view};
+use crate::message::{
+    Accepted, Adopt, At, DebtLine, GuestLine, Guests, History, HostLine, Hosts, JobView, Jobs, Leftovers,
+    LockLine, Locks, ObjectLine, PlanView, RunStep, Scanned, Submit, TemplateLine, Templates, Verified, Who,
+};
+use crate::{Complaint, Exit};
+
+/// The longest that a question may wait for a change.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+type Answer<T> = Result<axum::Json<T>, Refused>;
+type Of = State<Arc<House>>;
+
+/// JSON of a known form; anything else is refused with a code of ours.
+pub(crate) struct Json<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, Refused> {
+        match axum::Json::from_request(request, state).await {
+            Ok(axum::Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(Refused::malformed(
+                Complaint::new(
+                    "VSJ0516",
+                    Exit::Refused,
+                    "the request is not what is expected here",
+                )
+                .because(&rejection)
+                .hint("/openapi.json describes what is"),
+            )),
+        }
+    }
+}
+
+/// All routes.
+pub(crate) fn routes(house: Arc<House>) -> Router {
+    Router::new()
+        .route("/openapi.json", get(openapi::document))
+        .route("/v1/jobs", get(jobs).post(submit))
+        .route("/v1/jobs/{job}", get(job))
+        .route("/v1/jobs/{job}/history", get(history))
+        .route("/v1/jobs/{job}/cancel", post(cancel))
+        .route("/v1/jobs/{job}/pause", post(pause))
+        .route("/v1/jobs/{job}/resume", post(resume))
+        .route("/v1/find", get(find))
+        .route("/v1/plan", post(plan))
+        .route("/v1/steps", post(run_step))
+        .route("/v1/demo/{job}/go", post(demo_go))
+        .route("/v1/locks", get(locks))
+        .route("/v1/leftovers", get(leftovers))
+        .route("/v1/audit", get(audit))
+        .route("/v1/guests", get(guests))
+        .route("/v1/guests/adopt", post(adopt))
+        .route("/v1/hosts", get(hosts))
+        .route("/v1/templates", get(templates))
+        .route("/v1/scan", get(scan_all))
+        .fallback(no_such_path)
+        .with_state(house)
+}
+
+async fn no_such_path() -> Refused {
+    Refused::absent(
+        Complaint::new("VSJ0517", Exit::Refused, "there is nothing at this path")
+            .hint("/openapi.json lists all paths"),
+    )
+}
+
+/// What to wait for before answering.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+pub(crate) struct After {
+    /// Answer as soon as there is a later durable change than this one.
+    #[serde(default)]
+    after: Option<u64>,
+    /// Or after this many milliseconds.
+    #[serde(default)]
+    wait: u64,
+}
+
+/// Which jobs.
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+pub(crate) struct Which {
+    /// Only those that are not over, or owe an undo.
+    #[serde(default)]
+    open: bool,
+    /// At most this many.
+    #[serde(default = "usual_limit")]
+    limit: usize,
+    /// Answer as soon as there is a later durable change than this one.
+    #[serde(default)]
+    after: Option<u64>,
+    /// Or after this many milliseconds.
+    #[serde(default)]
+    wait: u64,
+}
+
+fn usual_limit() -> usize {
+    50
+}
+
+/// A job by its id, or by the end of it.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+pub(crate) struct Named {
+    /// The id, or its end.
+    job: String,
+}
+
+impl House {
+    /// Waits for a change, if that was asked for; the number of the last one.
+    async fn change(&self, After { after, wait }: After) -> u64 {
+        let mut changes = self.engine.changes();
+        let limit = Duration::from_millis(wait).min(LONGEST_WAIT);
+        if let Some(after) = after {
+            tokio::select! {
+                change = changes.wait_for(|change| *change > after) => drop(change),
+                () = self.clock.sleep(limit) => {}
+            }
+        }
+        *changes.borrow()
+    }
+
+    fn at<T: Serialize>(&self, change: u64, what: T) -> axum::Json<At<T>> {
+        axum::Json(At {
+            change,
+            now: view::moment(self.clock.now()),
+            what,
+        })
+    }
+}
+
+/// Jobs, newest first
+#[utoipa::path(get, path = "/v1/jobs", params(Which), responses((status = 200, body = At<Jobs>)))]
+pub(crate) async fn jobs(State(house): Of, Query(which): Query<Which>) -> Answer<At<Jobs>> {
+    let Which {
+        open,
+        limit,
+        after,
+        wait,
+    } = which;
+    let change = house.change(After { after, wait }).await;
+    let jobs = house
+        .engine
+        .jobs(Filter {
+            open_only: open,
+            limit,
+        })
+        .await?;
+    let jobs = jobs.iter().map(view::line).collect();
+    Ok(house.at(change, Jobs { jobs }))
+}
+
+/// A job with its steps
+#[utoipa::path(get, path = "/v1/jobs/{job}", params(("job" = String, Path), After), responses((status = 200, body = At<JobView>)))]
+pub(crate) async fn job(
+    State(house): Of,
+    Path(name): Path<String>,
+    Query(after): Query<After>,
+) -> Answer<At<JobView>> {
+    let id = house.find(&name).await?;
+    let change = house.change(after).await;
+    let known = house
+        .engine
+        .job(id)
+        .await?
+        .ok_or(vsjob_engine::EngineError::UnknownJob(id))?;
+    Ok(house.at(change, view::job(&known)))
+}
+
+/// What has happened in a job
+#[utoipa::path(get, path = "/v1/jobs/{job}/history", params(("job" = String, Path), After), responses((status = 200, body = At<History>)))]
+pub(crate) async fn history(
+    State(house): Of,
+    Path(name): Path<String>,
+    Query(after): Query<After>,
+) -> Answer<At<History>> {
+    let id = house.find(&name).await?;
+    let change = house.change(after).await;
+    let known = house
+        .engine
+        .job(id)
+        .await?
+        .ok_or(vsjob_engine::EngineError::UnknownJob(id))?;
+    let lines = house.engine.history(id).await?;
+    let events = lines.iter().map(|line| view::event(&known.job, line)).collect();
+    let over = known.job.status.is_over();
+    Ok(house.at(change, History { events, over }))
+}
+
+/// The job that is meant by an id or by the end of one
+#[utoipa::path(get, path = "/v1/find", params(Named), responses((status = 200, body = Accepted)))]
+pub(crate) async fn find(State(house): Of, Query(named): Query<Named>) -> Answer<Accepted> {
+    Ok(accepted(house.find(&named.job).await?, false))
+}
+
+fn accepted(id: JobId, new: bool) -> axum::Json<Accepted> {
+    axum::Json(Accepted {
+        job: id.to_string(),
+        short: id.short(),
+        new,
+    })
+}
+
+/// Submit a job
+#[utoipa::path(post, path = "/v1/jobs", request_body = Submit, responses((status = 200, body = Accepted)))]
+pub(crate) async fn submit(State(house): Of, admin: Admin, Json(submit): Json<Submit>) -> Answer<Accepted> {
+    let request = Request {
+        operation: submit.operation.clone(),
+        args: submit.parameters.clone().into_iter().collect(),
+        actor: admin.actor(submit.who.clone()),
+        key: submit.key.clone(),
+        priority: view::class(submit.priority),
+        not_before: None,
+    };
+    if let Some(known) = house.known(&request).await? {
+        return Ok(accepted(known, false));
+    }
+    let planned = house.plan(&submit).await?;
+    let submitted = house.engine.submit(new_job(request, planned)).await?;
+    Ok(accepted(submitted.id, submitted.new))
+}
+
+/// What a request would do
+#[utoipa::path(post, path = "/v1/plan", request_body = Submit, responses((status = 200, body = PlanView)))]
+pub(crate) async fn plan(State(house): Of, Json(submit): Json<Submit>) -> Answer<PlanView> {
+    let planned = house.plan(&submit).await?;
+    Ok(axum::Json(view::plan(&planned, &house.pool)))
+}
+
+/// Run one action as a job of one step
+#[utoipa::path(post, path = "/v1/steps", request_body = RunStep, responses((status = 200, body = Accepted)))]
+pub(crate) async fn run_step(State(house): Of, admin: Admin, Json(run): Json<RunStep>) -> Answer<Accepted> {
+    let (request, planned) = by_hand::job(&house, &run, admin.actor(run.who.clone()))?;
+    let submitted = house.engine.submit(new_job(request, planned)).await?;
+    Ok(accepted(submitted.id, submitted.new))
+}
+
+/// Take a job back
+#[utoipa::path(post, path = "/v1/jobs/{job}/cancel", params(("job" = String, Path)), request_body = Who, responses((status = 200, body = Accepted)))]
+pub(crate) async fn cancel(
+    State(house): Of,
+    admin: Admin,
+    Path(name): Path<String>,
+    Json(who): Json<Who>,
+) -> Answer<Accepted> {
+    let id = house.find(&name).await?;
+    house.engine.cancel(id, admin.actor(who)).await?;
+    Ok(accepted(id, false))
+}
+
+/// Let a job stand still
+#[utoipa::path(post, path = "/v1/jobs/{job}/pause", params(("job" = String, Path)), request_body = Who, responses((status = 200, body = Accepted)))]
+pub(crate) async fn pause(
+    State(house): Of,
+    admin: Admin,
+    Path(name): Path<String>,
+    Json(who): Json<Who>,
+) -> Answer<Accepted> {
+    let id = house.find(&name).await?;
+    house.engine.pause(id, admin.actor(who)).await?;
+    Ok(accepted(id, false))
+}
+
+/// Let a job go on
+#[utoipa::path(post, path = "/v1/jobs/{job}/resume", params(("job" = String, Path)), request_body = Who, responses((status = 200, body = Accepted)))]
+pub(crate) async fn resume(
+    State(house): Of,
+    admin: Admin,
+    Path(name): Path<String>,
+    Json(who): Json<Who>,
+) -> Answer<Accepted> {
+    let id = house.find(&name).await?;
+    house.engine.resume(id, admin.actor(who)).await?;
+    Ok(accepted(id, false))
+}
+
+/// Tell a waiting `demo` job to go on
+#[utoipa::path(post, path = "/v1/demo/{job}/go", params(("job" = String, Path)), request_body = Who, responses((status = 200, body = Accepted)))]
+pub(crate) async fn demo_go(
+    State(house): Of,
+    _: Admin,
+    Path(name): Path<String>,
+    Json(_): Json<Who>,
+) -> Answer<Accepted> {
+    let id = house.find(&name).await?;
+    let folder = house.state.join("demo").join(id.to_string());
+    std::fs::write(folder.join("go"), "").map_err(|e| {
+        Refused::absent(
+            Complaint::new(
+                "VSJ0518",
+                Exit::Refused,
+                format!("job {name} is no demo job that waits"),
+            )
+            .because(&e)
+            .hint("`vsjob status` shows which jobs wait"),
+        )
+    })?;
+    Ok(accepted(id, false))
+}
+
+/// Who holds what
+#[utoipa::path(get, path = "/v1/locks", responses((status = 200, body = At<Locks>)))]
+pub(crate) async fn locks(State(house): Of) -> Answer<At<Locks>> {
+    let change = house.change(After::default()).await;
+    let locks = house.engine.locks().await?.into_iter().map(|lock| LockLine {
+        key: lock.key,
+        shared: lock.shared,
+        job: lock.owner.short(),
+        since: view::moment(lock.since.unwrap_or_else(|| house.clock.now())),
+        waiting: lock.waiting.iter().map(JobId::short).collect(),
+    });
+    Ok(house.at(
+        change,
+        Locks {
+            locks: locks.collect(),
+        },
+    ))
+}
+
+/// What jobs have left on hosts
+#[utoipa::path(get, path = "/v1/leftovers", responses((status = 200, body = Leftovers)))]
+pub(crate) async fn leftovers(State(house): Of) -> Answer<Leftovers> {
+    let debts = house.engine.debts().await?.into_iter().map(|debt| DebtLine {
+        job: debt.job.short(),
+        step: u32::from(debt.step.0) + 1,
+        host: debt.hosts.first().map(ToString::to_string),
+        title: debt.title,
+        failure: view::failure(&debt.failure),
+    });
+    let objects = house
+        .engine
+        .ledger()
+        .await?
+        .into_iter()
+        .map(|(job, object)| ObjectLine {
+            job: job.short(),
+            host: Some(object.host.to_string()),
+            kind: object.kind,
+            name: object.name,
+        });
+    Ok(axum::Json(Leftovers {
+        debts: debts.collect(),
+        objects: objects.collect(),
+    }))
+}
+
+/// Walk the whole journal
+#[utoipa::path(get, path = "/v1/audit", responses((status = 200, body = Verified)))]
+pub(crate) async fn audit(State(house): Of) -> Answer<Verified> {
+    let reader = house.engine.reader();
+    // It reads the whole journal, which must hold up nobody.
+    let audit = tokio::task::spawn_blocking(move || reader.verify()).await;
+    match audit {
+        Ok(audit) => Ok(axum::Json(view::verified(&audit?))),
+        Err(_) => Err(vsjob_engine::EngineError::Closed.into()),
+    }
+}
+
+/// Guests and where they live
+#[utoipa::path(get, path = "/v1/guests", responses((status = 200, body = Guests)))]
+pub(crate) async fn guests(State(house): Of) -> Answer<Guests> {
+    let placement = house.engine.placement().await?;
+    let guests = placement.into_iter().map(|(guest, host)| GuestLine {
+        guest,
+        host: host.to_string(),
+    });
+    Ok(axum::Json(Guests {
+        guests: guests.collect(),
+    }))
+}
+
+/// Take guests into placement that are on exactly one host; changes nothing on hosts
+#[utoipa::path(post, path = "/v1/guests/adopt", request_body = Adopt, responses((status = 200, body = Guests)))]
+pub(crate) async fn adopt(State(house): Of, admin: Admin, Json(adopt): Json<Adopt>) -> Answer<Guests> {
+    let actor = admin.actor(adopt.who);
+    Ok(axum::Json(
+        scan::adopt(&house, adopt.host.as_deref(), &actor).await?,
+    ))
+}
+
+/// The hosts of slaves.conf, and whether they answer
+#[utoipa::path(get, path = "/v1/hosts", responses((status = 200, body = Hosts)))]
+pub(crate) async fn hosts(State(house): Of) -> Answer<Hosts> {
+    let placement = house.engine.placement().await?;
+    let looks = look::guests(&house).await;
+    let hosts = house.slaves.hosts.iter().map(|slave| {
+        let drivers = [
+            slave.drivers.runtime,
+            slave.drivers.storage,
+            slave.drivers.network,
+        ];
+        HostLine {
+            host: slave.name.to_string(),
+            drivers: drivers.iter().map(|driver| driver.name.to_owned()).collect(),
+            selectable: !slave.noselect,
+            guests: u32::try_from(placement.values().filter(|host| **host == slave.name).count())
+                .unwrap_or(u32::MAX),
+            trouble: looks
+                .get(&slave.name)
+                .and_then(|look| look.as_ref().err())
+                .map(view::failure),
+        }
+    });
+    Ok(axum::Json(Hosts {
+        hosts: hosts.collect(),
+    }))
+}
+
+/// The templates that guests can be made from
+#[utoipa::path(get, path = "/v1/templates", responses((status = 200, body = Templates)))]
+pub(crate) async fn templates(State(house): Of) -> Answer<Templates> {
+    let templates = house
+        .templates()
+        .into_iter()
+        .map(|(template, archive)| TemplateLine {
+            template: template.to_string(),
+            archive: archive.display().to_string(),
+        });
+    Ok(axum::Json(Templates {
+        templates: templates.collect(),
+    }))
+}
+
+/// Look at every host and compare with placement
+#[utoipa::path(get, path = "/v1/scan", responses((status = 200, body = Scanned)))]
+pub(crate) async fn scan_all(State(house): Of) -> Answer<Scanned> {
+    Ok(axum::Json(scan::scan(&house).await?))
+}

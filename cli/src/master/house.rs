@@ -1,0 +1,150 @@
+//! What the API works on: the engine, the pool, and the site that requests are resolved against.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use vsjob_engine::{Clock, Engine, EngineError, JobId, Lock, NewJob, Request};
+use vsjob_workers::{Pool, Slaves};
+use vsjob_workflows::{Planned, Site, SiteHost, TemplateName, operation};
+
+use super::answer::Refused;
+use crate::message::Submit;
+use crate::{Complaint, Exit};
+
+/// The endings of templates' archives.
+const ARCHIVES: [&str; 3] = [".tar", ".tar.gz", ".tar.zst"];
+/// Short ids are looked for among this many of the newest jobs.
+const FINDABLE: usize = 10_000;
+/// The shortest end of an id that names a job.
+const SHORTEST: usize = 4;
+
+/// All that the API needs.
+pub(crate) struct House {
+    /// Keeps the jobs.
+    pub engine: Engine,
+    /// Reaches the hosts.
+    pub pool: Arc<Pool>,
+    /// The hosts as configured.
+    pub slaves: Slaves,
+    /// The master's own folder.
+    pub state: PathBuf,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl House {
+    /// The pool as it is known now.
+    pub(crate) async fn site(&self) -> Result<Site, EngineError> {
+        let placement = self.engine.placement().await?;
+        let hosts = self.slaves.hosts.iter().map(|slave| {
+            let host = SiteHost {
+                drivers: slave.drivers,
+                selectable: !slave.noselect,
+            };
+            (slave.name.clone(), host)
+        });
+        Ok(Site {
+            state: self.state.clone(),
+            placement: placement
+                .into_iter()
+                .filter_map(|(guest, host)| Some((guest.parse().ok()?, host)))
+                .collect(),
+            hosts: hosts.collect(),
+            templates: self.templates(),
+        })
+    }
+
+    /// The archives in the folder `templates`. A folder that cannot be read has none.
+    pub(crate) fn templates(&self) -> BTreeMap<TemplateName, PathBuf> {
+        let entries = std::fs::read_dir(self.state.join("templates"));
+        let files = entries.into_iter().flatten().flatten();
+        files
+            .filter_map(|file| {
+                let name = file.file_name().into_string().ok()?;
+                let stem = ARCHIVES.iter().find_map(|ending| name.strip_suffix(ending))?;
+                Some((stem.parse().ok()?, file.path()))
+            })
+            .collect()
+    }
+
+    /// What the request would do.
+    pub(crate) async fn plan(&self, submit: &Submit) -> Result<Planned, Refused> {
+        let operation = operation(&submit.operation)?;
+        Ok(operation.plan(&submit.parameters, &self.site().await?)?)
+    }
+
+    /// The job that this request, sent before with the same key, has made. Asked before planning: what was right then
+    /// may be refused now.
+    pub(crate) async fn known(&self, request: &Request) -> Result<Option<JobId>, Refused> {
+        let Some(key) = &request.key else {
+            return Ok(None);
+        };
+        let Some(id) = self.engine.by_key(key).await? else {
+            return Ok(None);
+        };
+        match self.engine.job(id).await? {
+            Some(known) if !known.job.request.asks_the_same(request) => Err(EngineError::KeyInUse {
+                key: key.clone(),
+                job: id,
+            }
+            .into()),
+            _ => Ok(Some(id)),
+        }
+    }
+
+    /// The job with this id, or the one whose id ends in this.
+    pub(crate) async fn find(&self, name: &str) -> Result<JobId, Refused> {
+        if let Ok(id) = name.parse::<JobId>() {
+            return match self.engine.job(id).await? {
+                Some(_) => Ok(id),
+                None => Err(EngineError::UnknownJob(id).into()),
+            };
+        }
+        let all = vsjob_engine::Filter {
+            open_only: false,
+            limit: FINDABLE,
+        };
+        let jobs = self.engine.jobs(all).await?;
+        let mut fitting = jobs
+            .iter()
+            .map(|job| job.id)
+            .filter(|id| id.short().ends_with(&name.to_lowercase()));
+        match (fitting.next(), fitting.next()) {
+            _ if name.len() < SHORTEST => {
+                Err(unclear(name, "name at least the last four characters of its id"))
+            }
+            (Some(id), None) => Ok(id),
+            (Some(_), Some(_)) => Err(unclear(name, "more than one job's id ends so: give more of it")),
+            (None, _) => Err(Refused::absent(
+                Complaint::new("VSJ0505", Exit::Refused, format!("there is no job `{name}`"))
+                    .hint("`vsjob status --all` lists the jobs"),
+            )),
+        }
+    }
+}
+
+fn unclear(name: &str, hint: &str) -> Refused {
+    Refused::malformed(
+        Complaint::new(
+            "VSJ0515",
+            Exit::Refused,
+            format!("`{name}` does not name one job"),
+        )
+        .hint(hint),
+    )
+}
+
+/// The job that a request becomes.
+pub(crate) fn new_job(request: Request, planned: Planned) -> NewJob {
+    let locks = planned.locks.iter().map(|lock| Lock {
+        key: lock.what.to_string(),
+        shared: lock.shared,
+    });
+    NewJob {
+        request,
+        title: planned.title,
+        locks: locks.collect(),
+        plan: planned.plan,
+    }
+}

@@ -1,0 +1,186 @@
+//! The master: opens the store, takes up every open job, and serves the API on a Unix socket until it is told to stop.
+//! Stopping it, however, stops no work: what is launched on hosts goes on, and the next master takes it up.
+
+mod answer;
+mod api;
+mod by_hand;
+mod house;
+mod listen;
+mod look;
+mod openapi;
+mod peer;
+mod scan;
+mod view;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use vsjob_engine::store::{self, Local, LocalOptions, Opened, Store, StoreError};
+use vsjob_engine::{Actions, Clock, Engine, EngineError, Options};
+use vsjob_workers::{Pool, Settings, Slaves};
+use vsjob_workflows::registry;
+
+use crate::Exit;
+use crate::args::Global;
+use crate::complaint::{Complaint, Stop};
+use crate::message::Verified;
+use crate::place::Files;
+use house::House;
+
+/// Runs the master until it is told to stop, another one takes over, or its store fails.
+pub(crate) fn run(global: &Global, accept_loss: bool, clock: Arc<dyn Clock>) -> Result<Exit, Stop> {
+    tell_logs_to_standard_error();
+    let files = Files::read(global)?;
+    let settings = files.settings(global)?;
+    let slaves = files.slaves()?;
+    // Before anything that runs: its lock is what tells that there is no other master.
+    let opened = open(&settings.state, accept_loss)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| {
+            Complaint::new("VSJ0511", Exit::Internal, "the master could not be set up").because(&e)
+        })?;
+    runtime.block_on(serve(&settings, slaves, opened, clock))
+}
+
+fn tell_logs_to_standard_error() {
+    let filter = EnvFilter::try_from_env("VSJOB_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    // The journal of systemd has its own times.
+    let set = match std::env::var_os("JOURNAL_STREAM") {
+        Some(_) => logs.without_time().with_ansi(false).try_init(),
+        None => logs
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .try_init(),
+    };
+    // It can only have been set before, and then it is set.
+    drop(set);
+}
+
+fn open(state: &Path, accept_loss: bool) -> Result<Opened<Box<dyn Store>>, StoreError> {
+    let options = LocalOptions {
+        accept_loss,
+        ..LocalOptions::default()
+    };
+    let opened = Local::open(state, options)?;
+    for warning in &opened.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(opened.boxed())
+}
+
+/// Walks the journal of a master that does not run. Changes nothing.
+pub(crate) fn audit(state: &Path) -> Result<Verified, StoreError> {
+    store::audit(state).map(|audit| view::verified(&audit))
+}
+
+async fn serve(
+    settings: &Settings,
+    slaves: Slaves,
+    opened: Opened<Box<dyn Store>>,
+    clock: Arc<dyn Clock>,
+) -> Result<Exit, Stop> {
+    let listener = listen::at(&settings.socket).await?;
+    let pool = Arc::new(Pool::configured(
+        registry(),
+        &slaves,
+        settings,
+        Arc::clone(&clock),
+    ));
+    let options = Options {
+        slots_per_host: settings.slots_per_host.try_into().unwrap_or(usize::MAX),
+        ..Options::default()
+    };
+    let actions = Arc::clone(&pool) as Arc<dyn Actions>;
+    let engine = Engine::open(opened, actions, Arc::clone(&clock), options).map_err(|e| broken(&e))?;
+    let house = Arc::new(House {
+        engine: engine.clone(),
+        pool: Arc::clone(&pool),
+        slaves,
+        state: settings.state.clone(),
+        clock,
+    });
+    let claiming = tokio::spawn(claim_all(Arc::clone(&pool), engine.epoch()));
+    tracing::info!(epoch = engine.epoch().counter, socket = %settings.socket.display(), "the master is ready");
+    notify(&[NotifyState::Ready]);
+
+    let mut superseded = pool.superseded();
+    let mut changes = engine.changes();
+    let ended = tokio::select! {
+        served = listen::serve(listener, api::routes(house)) => Ended::Broken(served.err().map(|e| e.to_string())),
+        () = asked_to_stop() => Ended::Asked,
+        changed = superseded.changed() => {
+            drop(changed);
+            let by = superseded.borrow().as_ref().map(|error| Complaint::from(error.clone()));
+            by.map_or(Ended::Broken(None), Ended::Superseded)
+        }
+        () = async { while changes.changed().await.is_ok() {} } => Ended::Broken(None),
+    };
+    notify(&[NotifyState::Stopping]);
+    claiming.abort();
+    // Nobody may find a socket that nobody answers.
+    drop(std::fs::remove_file(&settings.socket));
+    tracing::info!("the master stops; what is launched on hosts goes on");
+    let closed = engine.close().await;
+    match ended {
+        Ended::Asked => closed.map(|()| Exit::Done).map_err(|e| broken(&e).into()),
+        Ended::Superseded(complaint) => Err(complaint.into()),
+        Ended::Broken(why) => Err(stopped(why).into()),
+    }
+}
+
+/// Why the master stops.
+enum Ended {
+    /// It was told to.
+    Asked,
+    /// A host obeys another master.
+    Superseded(Complaint),
+    /// The engine or the listener is gone.
+    Broken(Option<String>),
+}
+
+fn stopped(why: Option<String>) -> Complaint {
+    let mut complaint = Complaint::new("VSJ0512", Exit::Store, "the master had to stop");
+    complaint.causes.extend(why);
+    complaint
+        .hint("the lines before this one say why; nothing acknowledged is lost, and the next start goes on")
+}
+
+fn broken(error: &EngineError) -> Complaint {
+    Complaint::new(error.code(), Exit::Store, error.to_string()).hint(error.hint())
+}
+
+/// Claims every host at once, so that what an earlier master launched is found before a job needs it.
+async fn claim_all(pool: Arc<Pool>, epoch: vsjob_engine::Epoch) {
+    for (host, claim) in pool.claim(epoch).await {
+        match claim {
+            Ok(_) => tracing::info!(%host, "claimed"),
+            Err(error) => tracing::warn!(%host, code = error.code(), "not claimed yet: {error}"),
+        }
+    }
+}
+
+async fn asked_to_stop() {
+    let wait = async |kind| match signal(kind) {
+        Ok(mut signal) => drop(signal.recv().await),
+        // Without handlers the signal ends the process, which is safe too.
+        Err(_) => std::future::pending().await,
+    };
+    tokio::select! {
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::interrupt()) => {}
+    }
+}
+
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "systemd was not told");
+    }
+}

@@ -1,0 +1,106 @@
+//! `scan` and `adopt`: how the pool is against what placement says. Reports; nothing guesses.
+
+use std::collections::BTreeMap;
+
+use vsjob_engine::{Actor, EngineError, HostName};
+
+use super::house::House;
+use super::look::{self, Found};
+use super::view;
+use crate::message::{GuestLine, Guests, ScanLine, Scanned, SilentHost};
+
+/// Looks at every host and compares.
+pub(crate) async fn scan(house: &House) -> Result<Scanned, EngineError> {
+    let placement = house.engine.placement().await?;
+    let looks = look::guests(house).await;
+    let mut silent = Vec::new();
+    let mut found: BTreeMap<String, Vec<(HostName, String)>> = BTreeMap::new();
+    for (host, look) in looks {
+        match look {
+            Ok(guests) => {
+                for Found { guest, state } in guests {
+                    found.entry(guest).or_default().push((host.clone(), state));
+                }
+            }
+            Err(failure) => silent.push(SilentHost {
+                host: host.to_string(),
+                trouble: view::failure(&failure),
+            }),
+        }
+    }
+    for (guest, host) in &placement {
+        // A guest of a host that did not answer is not missing.
+        if !silent.iter().any(|one| one.host == host.as_str()) {
+            found.entry(guest.clone()).or_default();
+        }
+    }
+    let guests = found
+        .into_iter()
+        .flat_map(|(guest, places)| lines(&guest, &places, placement.get(&guest)));
+    Ok(Scanned {
+        guests: guests.collect(),
+        silent,
+    })
+}
+
+fn lines(guest: &str, places: &[(HostName, String)], placed: Option<&HostName>) -> Vec<ScanLine> {
+    if places.is_empty() {
+        let differs = placed.map(|host| format!("placement says {host}, where it is not"));
+        let line = ScanLine {
+            guest: guest.to_owned(),
+            host: None,
+            state: "missing".to_owned(),
+            differs,
+        };
+        return vec![line];
+    }
+    let line = |(host, state): &(HostName, String)| ScanLine {
+        guest: guest.to_owned(),
+        host: Some(host.to_string()),
+        state: state.clone(),
+        differs: difference(host, places.len(), placed),
+    };
+    places.iter().map(line).collect()
+}
+
+fn difference(host: &HostName, copies: usize, placed: Option<&HostName>) -> Option<String> {
+    match placed {
+        None => Some("not in placement: `vsjob guest adopt` takes it in".to_owned()),
+        Some(placed) if placed != host => Some(format!("placement says {placed}")),
+        Some(_) if copies > 1 => Some("it is on another host too".to_owned()),
+        Some(_) => None,
+    }
+}
+
+/// Takes guests into placement that are on exactly one host and that placement does not know. Changes nothing on hosts.
+pub(crate) async fn adopt(house: &House, only: Option<&str>, actor: &Actor) -> Result<Guests, EngineError> {
+    let scanned = scan(house).await?;
+    let mut adopted = Vec::new();
+    let known = house.engine.placement().await?;
+    for line in &scanned.guests {
+        let copies = scanned
+            .guests
+            .iter()
+            .filter(|other| other.guest == line.guest)
+            .count();
+        let Some(host) = line
+            .host
+            .as_deref()
+            .and_then(|host| host.parse::<HostName>().ok())
+        else {
+            continue;
+        };
+        if copies > 1 || known.contains_key(&line.guest) || only.is_some_and(|only| only != host.as_str()) {
+            continue;
+        }
+        house
+            .engine
+            .place(&line.guest, host.clone(), actor.clone())
+            .await?;
+        adopted.push(GuestLine {
+            guest: line.guest.clone(),
+            host: host.to_string(),
+        });
+    }
+    Ok(Guests { guests: adopted })
+}

@@ -1,0 +1,343 @@
+//! Jobs, plans and histories as the API tells them.
+
+use chrono::DateTime;
+use vsjob_engine::store::Audit;
+use vsjob_engine::{
+    ActionRef, Actor, Entry, Event, Failure, HistoryLine, Job, JobEvent, JobView as Known, Priority as Class,
+    Progress, Status, Step, StepNo, StepRecord, StepState, Timestamp, UndoKind, Value, Why,
+};
+use vsjob_workers::{Action, Pool, Side};
+use vsjob_workflows::Planned;
+
+use crate::message::{
+    Argument, EventView, FailureView, JobLine, JobView, Moment, PlanView, PlannedStep, Priority,
+    ProgressView, ScriptView, StepView, Verified,
+};
+
+/// A moment as the API tells it.
+pub(crate) fn moment(at: Timestamp) -> Moment {
+    DateTime::from_timestamp_millis(at.as_millis()).unwrap_or_default()
+}
+
+/// How something failed.
+pub(crate) fn failure(failure: &Failure) -> FailureView {
+    FailureView {
+        code: failure.code.clone(),
+        message: failure.message.clone(),
+        detail: failure.detail.clone(),
+    }
+}
+
+fn action(action: &ActionRef) -> String {
+    format!("{} {}", action.name, action.version)
+}
+
+fn number(step: StepNo) -> u32 {
+    u32::from(step.0) + 1
+}
+
+/// A class as the engine knows it.
+pub(crate) fn class(priority: Priority) -> Class {
+    match priority {
+        Priority::High => Class::High,
+        Priority::Normal => Class::Normal,
+        Priority::Low => Class::Low,
+    }
+}
+
+fn priority(class: Class) -> Priority {
+    match class {
+        Class::High => Priority::High,
+        Class::Normal => Priority::Normal,
+        Class::Low => Priority::Low,
+    }
+}
+
+/// A job in one line.
+pub(crate) fn line(job: &Job) -> JobLine {
+    let done = job
+        .steps
+        .iter()
+        .filter(|step| matches!(step.state, StepState::Succeeded | StepState::Skipped { .. }));
+    let turn = match job.status {
+        Status::Unwinding(_) => job.next_undo(),
+        _ if job.status.is_over() => None,
+        _ => job.current(),
+    };
+    JobLine {
+        job: job.id.to_string(),
+        short: job.id.short(),
+        operation: job.request.operation.clone(),
+        title: job.title.clone(),
+        state: job.status.word().to_owned(),
+        over: job.status.is_over(),
+        why: why(job),
+        user: job.request.actor.user.clone(),
+        done: u32::try_from(done.count()).unwrap_or(u32::MAX),
+        steps: u32::try_from(job.steps.len()).unwrap_or(u32::MAX),
+        at: turn
+            .and_then(|no| job.plan.step(no))
+            .map(|step| step.title.clone()),
+        submitted: moment(job.submitted),
+        started: job.started.map(moment),
+        ended: job.ended.map(moment),
+    }
+}
+
+fn why(job: &Job) -> Option<FailureView> {
+    match &job.status {
+        Status::Unwinding(Why::Failed { failure: why, .. }) | Status::RolledBack(why) => Some(failure(why)),
+        Status::Stuck { reason, .. } => Some(FailureView {
+            code: stuck_step(job).map_or_else(String::new, |failure| failure.code.clone()),
+            message: reason.clone(),
+            detail: stuck_step(job).map_or_else(String::new, |failure| failure.detail.clone()),
+        }),
+        _ => None,
+    }
+}
+
+fn stuck_step(job: &Job) -> Option<&Failure> {
+    job.steps.iter().find_map(|step| match &step.state {
+        StepState::Failed(failure) | StepState::UndoFailed(failure) => Some(failure),
+        _ => None,
+    })
+}
+
+/// A job with its steps.
+pub(crate) fn job(known: &Known) -> JobView {
+    let job = &known.job;
+    let request = &job.request;
+    JobView {
+        line: line(job),
+        parameters: request.args.iter().cloned().collect(),
+        from: request.actor.from.clone(),
+        reason: request.actor.reason.clone(),
+        key: request.key.clone(),
+        priority: priority(request.priority),
+        locks: job.locks.iter().map(|lock| lock.key.clone()).collect(),
+        waits_for: known.waits_for.clone(),
+        progress: known
+            .progress
+            .as_ref()
+            .filter(|progress| **progress != Progress::default())
+            .map(progress),
+        hint: hint(job),
+        plan: job
+            .plan
+            .numbered()
+            .zip(&job.steps)
+            .map(|((no, step), record)| step_view(no, step, record))
+            .collect(),
+    }
+}
+
+fn progress(progress: &Progress) -> ProgressView {
+    ProgressView {
+        bytes: progress.bytes,
+        total: progress.total,
+        note: progress.note.clone(),
+    }
+}
+
+fn hint(job: &Job) -> Option<String> {
+    let short = job.id.short();
+    match &job.status {
+        Status::Stuck { .. } => {
+            let explained = stuck_step(job).filter(|failure| !failure.code.is_empty());
+            let explain = explained.map_or_else(String::new, |f| format!("`vsjob explain {}`; ", f.code));
+            Some(format!(
+                "{explain}remove the cause, then `vsjob resume {short}` tries it again"
+            ))
+        }
+        Status::Paused(_) => Some(format!("`vsjob resume {short}` lets it go on")),
+        Status::RolledBack(_) if job.debts().next().is_some() => Some(
+            "an undo is owed to a host that was away; it is paid when the host is back (`vsjob gc`)"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+fn step_view(no: StepNo, step: &Step, record: &StepRecord) -> StepView {
+    let (failed, retry_at) = match &record.state {
+        StepState::Waiting { failure, until, .. } | StepState::UndoWaiting { failure, until, .. } => {
+            (Some(failure), Some(*until))
+        }
+        StepState::Failed(failure) | StepState::UndoFailed(failure) | StepState::Owed(failure) => {
+            (Some(failure), None)
+        }
+        _ => (None, None),
+    };
+    StepView {
+        step: number(no),
+        title: step.title.clone(),
+        action: action(&step.action),
+        hosts: step.hosts.iter().map(ToString::to_string).collect(),
+        state: record.state.word().to_owned(),
+        pivot: step.pivot,
+        attempts: record.attempts,
+        started: record.started.map(moment),
+        ended: record.ended.map(moment),
+        retry_at: retry_at.map(moment),
+        outputs: record.outputs.clone().unwrap_or_default(),
+        failure: failed.map(failure),
+    }
+}
+
+/// A plan, with the scripts that its steps will run: the pool's own, which is what a run sends.
+pub(crate) fn plan(planned: &Planned, pool: &Pool) -> PlanView {
+    PlanView {
+        title: planned.title.clone(),
+        locks: planned.locks.iter().map(|lock| lock.what.to_string()).collect(),
+        steps: planned
+            .plan
+            .numbered()
+            .map(|(no, step)| planned_step(no, step, pool))
+            .collect(),
+    }
+}
+
+fn planned_step(no: StepNo, step: &Step, pool: &Pool) -> PlannedStep {
+    let undo = step.undo.map(|kind| match kind {
+        UndoKind::Gating => "gating".to_owned(),
+        UndoKind::Cleaning => "cleaning".to_owned(),
+    });
+    PlannedStep {
+        step: number(no),
+        title: step.title.clone(),
+        action: action(&step.action),
+        hosts: step.hosts.iter().map(ToString::to_string).collect(),
+        args: step
+            .args
+            .iter()
+            .map(|arg| Argument {
+                name: arg.name.clone(),
+                value: value(&arg.value),
+            })
+            .collect(),
+        undo,
+        pivot: step.pivot,
+        scripts: scripts(step, pool),
+    }
+}
+
+fn value(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::Output { step, key } => format!("<step {step}: {key}>"),
+    }
+}
+
+fn scripts(step: &Step, pool: &Pool) -> Vec<ScriptView> {
+    let host = step.hosts.first().and_then(|name| pool.host(name).ok());
+    let (Some(Action::Host(action)), Some(host)) = (pool.registry().find(&step.action), host) else {
+        return Vec::new();
+    };
+    [Side::Probe, Side::Do, Side::Undo]
+        .into_iter()
+        .filter_map(|side| action.script(side, host.drivers()))
+        .map(|script| ScriptView {
+            name: script.name,
+            hash: script.hash,
+            text: script.text.to_string(),
+        })
+        .collect()
+}
+
+/// The result of a walk over the journal.
+pub(crate) fn verified(audit: &Audit) -> Verified {
+    let head: String = audit.head.hash[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Verified {
+        records: audit.frames,
+        head,
+        damage: audit.damage.as_ref().map(ToString::to_string),
+    }
+}
+
+/// A line of a job's history.
+pub(crate) fn event(job: &Job, line: &HistoryLine) -> EventView {
+    let Entry { at, event } = &line.entry;
+    EventView {
+        sequence: line.sequence,
+        at: moment(*at),
+        text: match event {
+            Event::Submitted { new, .. } => format!("submitted {}", by(&new.request.actor)),
+            Event::Job { event, .. } => told(job, event),
+            _ => String::new(),
+        },
+    }
+}
+
+fn by(actor: &Actor) -> String {
+    let reason = actor
+        .reason
+        .as_deref()
+        .map(|reason| format!(": {reason}"))
+        .unwrap_or_default();
+    format!("by {} from {}{reason}", actor.user, actor.from)
+}
+
+fn told(job: &Job, event: &JobEvent) -> String {
+    let word = event.word();
+    let titled = |step: StepNo| {
+        let title = job.plan.step(step).map_or("", |step| step.title.as_str());
+        format!("{word}: {step} {title}")
+    };
+    let failed = |step: StepNo, failure: &Failure, again: &str| {
+        let detail = failure.detail.trim();
+        let detail = if detail.is_empty() {
+            String::new()
+        } else {
+            format!("\n{detail}")
+        };
+        format!(
+            "{}: {} {}{again}{detail}",
+            titled(step),
+            failure.code,
+            failure.message
+        )
+    };
+    let again = |at: &Option<Timestamp>| at.map_or_else(String::new, |at| format!(", again at {at}"));
+    match event {
+        JobEvent::StepStarted { step, attempt, .. } | JobEvent::UndoStarted { step, attempt, .. }
+            if *attempt > 1 =>
+        {
+            format!("{}, attempt {attempt}", titled(*step))
+        }
+        JobEvent::StepStarted { step, .. }
+        | JobEvent::UndoStarted { step, .. }
+        | JobEvent::Interrupted { step }
+        | JobEvent::Undone { step }
+        | JobEvent::DebtPaid { step } => titled(*step),
+        JobEvent::StepSucceeded { step, outputs } => {
+            let outputs: String = outputs
+                .iter()
+                .map(|(key, value)| format!(" {key}={value}"))
+                .collect();
+            format!("{}{outputs}", titled(*step))
+        }
+        JobEvent::StepFailed {
+            step,
+            failure,
+            retry_at,
+        }
+        | JobEvent::UndoFailed {
+            step,
+            failure,
+            retry_at,
+        } => failed(*step, failure, &again(retry_at)),
+        JobEvent::UndoOwed { step, failure } => failed(*step, failure, ""),
+        JobEvent::Unwinding {
+            why: Why::Failed { failure, .. },
+        } => format!("{word}: {}", failure.message),
+        JobEvent::Unwinding {
+            why: Why::Cancelled(actor),
+        } => format!("cancelled {}", by(actor)),
+        JobEvent::Paused { actor } | JobEvent::Resumed { actor } => format!("{word} {}", by(actor)),
+        JobEvent::Stuck { reason } => format!("{word}: {reason}"),
+        JobEvent::Started | JobEvent::Succeeded | JobEvent::RolledBack => word.to_owned(),
+    }
+}

@@ -1,0 +1,103 @@
+//! Where things are: the settings, the hosts, the socket, the master's folder. Flags win over the environment, that
+//! over vsjob.toml, that over the shipped file.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use vsjob_workers::{Problems, Settings, Slaves};
+
+use crate::args::Global;
+use crate::{Complaint, Exit};
+
+/// Where the settings are if nobody says otherwise.
+const DEFAULT: &str = "/etc/vsjob/vsjob.toml";
+
+/// The configuration files as found.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    settings: File,
+    slaves: File,
+}
+
+#[derive(Clone, Debug)]
+struct File {
+    path: PathBuf,
+    text: String,
+}
+
+impl Files {
+    /// Reads the files that `global` names. Those that are not there are empty, unless they were named.
+    ///
+    /// # Errors
+    /// One cannot be read.
+    pub(crate) fn read(global: &Global) -> Result<Self, Complaint> {
+        let path = global.config.clone().unwrap_or_else(|| DEFAULT.into());
+        let slaves = path.with_file_name("slaves.conf");
+        Ok(Self {
+            settings: File::read(path, global.config.is_some())?,
+            slaves: File::read(slaves, false)?,
+        })
+    }
+
+    /// The settings, with what `global` overrides.
+    ///
+    /// # Errors
+    /// All mistakes of the file.
+    pub(crate) fn settings(&self, global: &Global) -> Result<Settings, Problems> {
+        let mut settings = Settings::parse(&self.settings.name(), &self.settings.text)?;
+        if let Some(state) = &global.state {
+            settings.state.clone_from(state);
+            // A folder of its own is a master of its own.
+            settings.socket = state.join("vsjob.sock");
+        }
+        if let Some(socket) = &global.socket {
+            settings.socket.clone_from(socket);
+        }
+        Ok(settings)
+    }
+
+    /// The hosts.
+    ///
+    /// # Errors
+    /// All mistakes of the file.
+    pub(crate) fn slaves(&self) -> Result<Slaves, Problems> {
+        Slaves::parse(&self.slaves.name(), &self.slaves.text)
+    }
+
+    /// The folder of the files.
+    #[must_use]
+    pub(crate) fn folder(&self) -> &Path {
+        self.settings.path.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// The paths of the files that are there.
+    pub(crate) fn found(&self) -> impl Iterator<Item = &Path> {
+        [&self.settings, &self.slaves]
+            .into_iter()
+            .map(|file| file.path.as_path())
+            .filter(|path| path.exists())
+    }
+}
+
+impl File {
+    fn read(path: PathBuf, named: bool) -> Result<Self, Complaint> {
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Self { path, text }),
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !named => Ok(Self {
+                path,
+                text: String::new(),
+            }),
+            Err(e) => Err(Complaint::new(
+                "VSJ0501",
+                Exit::Config,
+                format!("failed to read {}", path.display()),
+            )
+            .because(&e)
+            .hint("check the path given by --config or VSJOB_CONFIG, and who may read it")),
+        }
+    }
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+}
