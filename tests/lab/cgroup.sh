@@ -27,6 +27,14 @@ cgroup_enter() {
   done
 }
 
+# Back to where no lab's end can reach it.
+cgroup_leave() {
+  local hierarchy
+  for hierarchy in $(cgroup_hierarchies); do
+    echo "$BASHPID" >"$hierarchy/cgroup.procs"
+  done
+}
+
 # Where this machine has cgroup2 alone, controllers are passed down explicitly.
 cgroup_delegate() {
   local unified step controllers

@@ -28,7 +28,7 @@ host_identity() {
 }
 
 host_start() {
-  setsid "$SELF" _supervise --dir "$dir" "$1" </dev/null >>"$dir/hosts/$1/console.log" 2>&1 9>&- &
+  setsid "$SELF" _supervise --dir "$dir" "$1" </dev/null >>"$dir/hosts/$1/console.log" 2>&1 &
 }
 
 host_supervise() {

@@ -57,6 +57,9 @@ link_cut() { ip netns exec "$switch" nft add element bridge cables cut "{ \"$1\"
 link_heal() {
   link_is_cut "$1" || return 0
   ip netns exec "$switch" nft delete element bridge cables cut "{ \"$1\" }"
+  # Whom the master asked for in vain meanwhile, it would hold unreachable for another three seconds.
+  ip -n "$master" neighbour flush nud incomplete
+  ip -n "$master" neighbour flush nud failed
 }
 link_is_cut() { ip netns exec "$switch" nft get element bridge cables cut "{ \"$1\" }" >/dev/null 2>&1; }
 link_state() { if link_is_cut "$1"; then echo cut; else echo linked; fi; }
