@@ -46,7 +46,7 @@ pub(super) enum Input {
     },
     Place {
         guest: String,
-        host: HostName, Job,
+        host: HostName,
         actor: Actor,
         reply: Reply<()>,
     },
