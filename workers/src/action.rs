@@ -1,10 +1,11 @@
 //! What a step can be made of: an action performed on a host by static scripts, or one performed on the master by a
 //! Rust function of the same shape.
 
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use vsjob_engine::{Clock, Performing, Work};
+use vsjob_engine::{Class, Clock, Failure, JobId, Performing, Work};
 
 use crate::Library;
 
@@ -53,19 +54,59 @@ impl HostAction {
     };
 }
 
+/// A future of the job that was submitted.
+pub type Submitting = Pin<Box<dyn Future<Output = Result<JobId, Failure>> + Send>>;
+
+/// Takes in jobs that other jobs leave work to.
+pub trait Submit: Send + Sync {
+    /// Submits `operation` with `args`, due after `wait`. The same `key` is the same job, however often it is submitted.
+    fn submit(&self, operation: &str, args: Vec<(String, String)>, wait: Duration, key: String)
+    -> Submitting;
+}
+
 /// What an action on the master may use.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Context {
     /// Time.
     pub clock: Arc<dyn Clock>,
+    submit: Arc<OnceLock<Arc<dyn Submit>>>,
 }
 
 impl Context {
     /// A context with nothing but time.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock }
+        Self {
+            clock,
+            submit: Arc::default(),
+        }
+    }
+
+    /// From now on jobs are handed to `submit`. What was set first stays.
+    pub fn submit_to(&self, submit: Arc<dyn Submit>) {
+        let _ = self.submit.set(submit);
+    }
+
+    /// Hands work to a job of its own. See [`Submit::submit`].
+    ///
+    /// # Errors
+    /// It was not taken in; or nobody takes in jobs yet, which passes.
+    pub async fn submit(
+        &self,
+        operation: &str,
+        args: Vec<(String, String)>,
+        wait: Duration,
+        key: String,
+    ) -> Result<JobId, Failure> {
+        match self.submit.get() {
+            Some(submit) => submit.submit(operation, args, wait, key).await,
+            None => Err(Failure::new(
+                Class::Transient,
+                "VSJ0317",
+                "the master takes in no jobs yet",
+            )),
+        }
     }
 }
 

@@ -19,10 +19,10 @@ mod registry;
 pub mod runtime;
 pub mod storage;
 
-pub use action::{Context, HostAction, MasterAction};
+pub use action::{Context, HostAction, MasterAction, Submit, Submitting};
 pub use channel::{Answer, Channel, ChannelError, Request};
 pub use claim::{Claim, Run};
-pub use config::{Problem, Problems, Settings, Slave, Slaves, Window};
+pub use config::{CreateDefaults, Network, Networks, Problem, Problems, Settings, Slave, Slaves, Window};
 pub use driver::{Capability, Driver, Drivers, Library};
 pub use frame::Capture;
 pub use host::{Facts, Host, HostParts, Question};

@@ -13,7 +13,7 @@ use crate::claim::Claim;
 use crate::host::{Host, HostParts};
 use crate::line::{Line, PaperLine, SshLine};
 use crate::perform::Performer;
-use crate::{Action, Context, HostError, Registry, Settings, Slave, Slaves, launched};
+use crate::{Action, Context, HostError, Registry, Settings, Slave, Slaves, Submit, launched};
 
 /// All hosts, and what can be done on them.
 pub struct Pool {
@@ -59,6 +59,11 @@ impl Pool {
             answer_limit: settings.ssh.connect_timeout,
         });
         Self::new(registry, parts.collect(), clock)
+    }
+
+    /// From now on jobs that actions leave work to are handed to `submit`.
+    pub fn submit_to(&self, submit: Arc<dyn Submit>) {
+        self.context.submit_to(submit);
     }
 
     /// The actions.

@@ -1,1 +1,203 @@
-# Copies of trees between hosts.
+# Copies of trees straight from host to host. Each job has a folder of its own on both hosts, jobs/JOB: on the source
+# a key made there for that one job, on the target what that key may do: write one tree, and nothing else.
+
+jobs=$R/var/lib/vsjob/jobs
+
+transfer_folder() {
+	mkdir -p "$jobs/$1"
+	chmod 700 "$jobs/$1"
+}
+
+# transfer_key JOB: makes the job's key, and sets key to its public half.
+transfer_key() {
+	transfer_folder "$1"
+	if [ ! -s "$jobs/$1/key.pub" ]; then
+		rm -f "$jobs/$1/key" "$jobs/$1/key.pub"
+		ssh-keygen -q -t ed25519 -N '' -C "vsjob-$1" -f "$jobs/$1/key" >&2
+		durable "$jobs/$1/key" "$jobs/$1/key.pub" "$jobs/$1"
+	fi
+	key=$(cut -d ' ' -f 1,2 "$jobs/$1/key.pub")
+}
+
+# transfer_host_key: sets host_key to what this host's sshd shows.
+transfer_host_key() {
+	host_key=
+	for transfer_file in ed25519 ecdsa rsa; do
+		transfer_file=$R/etc/ssh/ssh_host_${transfer_file}_key.pub
+		if [ -s "$transfer_file" ]; then
+			host_key=$(cut -d ' ' -f 1,2 "$transfer_file")
+			return 0
+		fi
+	done
+	fail permanent VSJ0461 "this host has no host key in $R/etc/ssh"
+}
+
+# transfer_authorized JOB [LINE]: rewrites root's authorized keys without the job's key, then with LINE.
+transfer_authorized() {
+	transfer_file=$R/root/.ssh/authorized_keys
+	mkdir -p "$jobs" "$R/root/.ssh"
+	[ ! -L "$transfer_file" ] || transfer_file=$(readlink -f "$transfer_file")
+	(
+		flock -w 20 8 || fail transient VSJ0462 "another change of the authorized keys does not end"
+		if [ -e "$transfer_file" ]; then
+			grep -v " vsjob-$1\$" "$transfer_file" || true
+		fi >"$transfer_file.vsjob"
+		[ -z "${2:-}" ] || printf '%s\n' "$2" >>"$transfer_file.vsjob"
+		chmod 600 "$transfer_file.vsjob"
+		mv "$transfer_file.vsjob" "$transfer_file"
+		durable "$transfer_file"
+	) 8>"$jobs/authorized.lock"
+}
+
+# transfer_allow JOB KEY INTO SCRATCH DAYS: that key may write the tree INTO, with half files in SCRATCH, for so long.
+transfer_allow() {
+	transfer_folder "$1"
+	mkdir -p "$4"
+	chmod 700 "$4"
+	printf '%s\n' "$3" >"$jobs/$1/into"
+	printf '%s\n' "$4" >"$jobs/$1/scratch"
+	transfer_receiver >"$jobs/$1/receive"
+	durable "$jobs/$1/into" "$jobs/$1/scratch" "$jobs/$1/receive" "$jobs/$1"
+	transfer_until=$(date -d "+$5 days" +%Y%m%d%H%M)
+	transfer_authorized "$1" \
+		"restrict,expiry-time=\"$transfer_until\",command=\"sh '$jobs/$1/receive' '$jobs/$1'\" $2 vsjob-$1"
+}
+
+# transfer_allowed JOB KEY: whether it is.
+transfer_allowed() {
+	grep -qF "command=\"sh '$jobs/$1/receive' '$jobs/$1'\" $2 vsjob-$1" "$R/root/.ssh/authorized_keys" 2>/dev/null
+}
+
+# transfer_end JOB: ends what still sends or receives for the job, then removes its folder and its key.
+transfer_end() {
+	transfer_authorized "$1"
+	if [ -d "$jobs/$1" ]; then
+		if [ -s "$jobs/$1/holder" ] && ! flock -n "$jobs/$1/lock" true; then
+			kill -TERM "-$(cat "$jobs/$1/holder")" 2>/dev/null || true
+			flock -w 20 "$jobs/$1/lock" true || fail transient VSJ0463 "a receiver of the job does not end"
+		fi
+		if [ -s "$jobs/$1/scratch" ]; then
+			rm -rf "$(cat "$jobs/$1/scratch")"
+		fi
+		rm -rf "${jobs:?}/$1"
+	fi
+	durable "$jobs/$1"
+}
+
+# transfer_to JOB ADDRESS PORT USER HOST-KEY: how to reach the target.
+transfer_to() {
+	printf 'target %s\n' "$5" >"$jobs/$1/known_hosts"
+	transfer_target=$2
+	case $2 in *:*) transfer_target="[$2]" ;; esac
+	transfer_shell="ssh -F /dev/null -i $jobs/$1/key -p $3 -l $4 -o IdentitiesOnly=yes -o BatchMode=yes \
+-o HostKeyAlias=target -o StrictHostKeyChecking=yes -o UserKnownHostsFile=$jobs/$1/known_hosts \
+-o GlobalKnownHostsFile=/dev/null -o ConnectTimeout=10 -o ServerAliveInterval=5 -o ServerAliveCountMax=6 \
+-o Compression=no -o Ciphers=^aes128-gcm@openssh.com"
+}
+
+# transfer_send JOB TREE TOTAL NOTE OPTION…: makes the target's tree equal to TREE, after transfer_to. Sets transfer_exit to rsync's exit
+# code, and files, size, sent, created and deleted to its counts.
+transfer_send() {
+	transfer_dir=$jobs/$1 transfer_tree=$2 transfer_total=$3 transfer_note=$4
+	shift 4
+	progress 0 "$transfer_total" "$transfer_note"
+	{
+		set +e
+		rsync -aHAXS --numeric-ids --delete --modify-window=-1 --partial-dir=/scratch \
+			--no-human-readable --stats --info=progress2 "$@" \
+			-e "$transfer_shell" "$transfer_tree/" "$transfer_target:/tree"
+		printf '%s\n' "$?" >"$transfer_dir/exit"
+	} | stdbuf -o0 tr '\r' '\n' | {
+		: >"$transfer_dir/stats"
+		while IFS= read -r transfer_line; do
+			case $transfer_line in
+			*%*/s*)
+				# shellcheck disable=SC2086 # fields are to be split
+				set -- $transfer_line
+				progress "$1" "$transfer_total" "$transfer_note"
+				;;
+			*:*) printf '%s\n' "$transfer_line" >>"$transfer_dir/stats" ;;
+			esac
+		done
+	}
+	read -r transfer_exit <"$transfer_dir/exit"
+	files=$(transfer_count 'Number of files')
+	size=$(transfer_count 'Total file size')
+	sent=$(transfer_count 'Total bytes sent')
+	created=$(transfer_count 'Number of created files')
+	deleted=$(transfer_count 'Number of deleted files')
+}
+
+transfer_count() {
+	transfer_number=$(sed -n "s/^$1: \([0-9]*\).*/\1/p" "$transfer_dir/stats")
+	printf '%s' "${transfer_number:-0}"
+}
+
+# transfer_judge WHAT: fails in the class that rsync's exit code is of. 24 is left to the caller.
+transfer_judge() {
+	case $transfer_exit in
+	0 | 24) return 0 ;;
+	10 | 12 | 20 | 30 | 35 | 255) fail transient VSJ0464 "$1: the line was lost (rsync $transfer_exit)" ;;
+	23) fail partial VSJ0465 "$1: some files could not be sent (rsync 23)" ;;
+	*) fail permanent VSJ0466 "$1: rsync ended with $transfer_exit" ;;
+	esac
+}
+
+# tree_count TREE: sets files and size as rsync counts them, by looking at every file.
+tree_count() {
+	tree_counted=$(find "$1" -printf '%y %s\n' |
+		awk '{ files++; if ($1 == "f" || $1 == "l") size += $2 } END { printf "%d %.0f\n", files, size }')
+	files=${tree_counted% *}
+	size=${tree_counted#* }
+}
+
+# What the job's key runs on the target, whatever it asks for: rsync's receiver, for the one tree. Options are let
+# through by name; paths are never the sender's. A receiver that is still there from a line that broke is ended first.
+transfer_receiver() {
+	cat <<'RECEIVER'
+set -efu
+LC_ALL=C
+dir=$1
+refuse() {
+	printf 'refused: %s\n' "$1" >&2
+	exit 4
+}
+case ${SSH_ORIGINAL_COMMAND:-} in
+*[!A-Za-z0-9\ ./=@,_-]*) refuse 'a character' ;;
+'rsync --server '*) ;;
+*) refuse 'not a receiver' ;;
+esac
+read -r into <"$dir/into"
+read -r scratch <"$dir/scratch"
+# shellcheck disable=SC2086 # words are to be split
+set -- $SSH_ORIGINAL_COMMAND
+shift 2
+flags='' long=
+for word; do
+	case $word in
+	--delete | --delete-during | --numeric-ids | --stats | --modify-window=-1 | -@-1) long="$long $word" ;;
+	--partial-dir | /scratch | . | /tree) ;;
+	--*) refuse 'an option' ;;
+	-*)
+		case ${word%%e.*} in *[!a-zA-Z-]* | *s*) refuse 'a flag' ;; esac
+		flags="$flags $word"
+		;;
+	*) refuse 'a word' ;;
+	esac
+done
+exec 9>>"$dir/lock"
+if ! flock -n 9; then
+	kill -TERM "-$(cat "$dir/holder")" 2>/dev/null || true
+	flock -w 20 9 || refuse 'another receiver does not end'
+fi
+read -r stat </proc/self/stat
+# shellcheck disable=SC2086 # fields are to be split
+set -- ${stat##*) }
+printf '%s\n' "$3" >"$dir/holder"
+code=0
+# shellcheck disable=SC2086 # words are to be split
+rsync --server $flags $long --partial-dir "$scratch" . "$into/" || code=$?
+[ "$code" != 0 ] || sync -f "$into"
+exit "$code"
+RECEIVER
+}

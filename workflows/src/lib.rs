@@ -2,18 +2,30 @@
 //! An action that a plan is made of is one file under `actions/`, with its scripts beside it.
 
 pub mod actions;
+mod adopt;
+mod create;
 mod demo;
+mod guest;
+mod move_;
 mod names;
 mod operation;
 mod planner;
+mod purge;
 mod refusal;
+mod render;
 mod request;
 mod site;
+#[cfg(test)]
+mod tests;
 
 pub use actions::registry;
-pub use names::{BadAmount, CpuPercent, DeviceName, GuestName, Megabytes, Span, TemplateName, VlanId};
-pub use operation::{Held, Lock, Operation, Planned, operation, operations};
-pub use planner::{Argument, Call, Placed, Planner, Ref};
+pub use names::{
+    BadAmount, CpuPercent, DeviceName, GuestName, Line, Megabytes, MovedName, OnBudget, ShortId, Span,
+    TemplateName, VlanId, VolumeName, YesNo,
+};
+pub use operation::{Held, Operation, Planned, operation, operations};
+pub use planner::{Argument, Call, Given, Placed, Planner, Ref};
 pub use refusal::Refusal;
+pub use render::render;
 pub use request::{Parameter, Parameters, Reading};
-pub use site::{Site, SiteHost};
+pub use site::{Site, SiteHost, Template, site_hosts};

@@ -171,6 +171,115 @@ impl fmt::Display for Span {
     }
 }
 
+/// A text of one line, as an argument of a script: no line ends, no NUL, at most 1,000 bytes. It may be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Line(String);
+
+impl Line {
+    /// Of something that is one line when it is shown, such as an address.
+    pub(crate) fn of(shown: &impl fmt::Display) -> Result<Self, BadAmount> {
+        shown.to_string().parse()
+    }
+}
+
+impl FromStr for Line {
+    type Err = BadAmount;
+
+    fn from_str(text: &str) -> Result<Self, BadAmount> {
+        if text.len() > 1000 || text.chars().any(char::is_control) {
+            return Err(BadAmount::new(text, "one line of at most 1,000 bytes"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// `yes` or `no`, as scripts take and answer it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum YesNo {
+    /// It is so.
+    Yes,
+    /// It is not so.
+    No,
+}
+
+impl fmt::Display for YesNo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+        })
+    }
+}
+
+/// What to do when a guest would stand still for longer than it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnBudget {
+    /// Fail, before the guest is touched.
+    #[default]
+    Fail,
+    /// Go on all the same.
+    Proceed,
+}
+
+impl FromStr for OnBudget {
+    type Err = BadAmount;
+
+    fn from_str(text: &str) -> Result<Self, BadAmount> {
+        match text {
+            "fail" => Ok(Self::Fail),
+            "proceed" => Ok(Self::Proceed),
+            _ => Err(BadAmount::new(text, "`fail` or `proceed`")),
+        }
+    }
+}
+
+impl fmt::Display for OnBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fail => "fail",
+            Self::Proceed => "proceed",
+        })
+    }
+}
+
+/// The name of a volume that a job chose. Such names exist only as answers of steps.
+#[derive(Debug)]
+pub enum VolumeName {}
+
+/// The short id of a job, which is part of the names of what it makes. Exists only as the answer of a step.
+#[derive(Debug)]
+pub enum ShortId {}
+
+/// What a move leaves behind: `GUEST.moved-JOB`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MovedName(String);
+
+impl FromStr for MovedName {
+    type Err = BadAmount;
+
+    fn from_str(text: &str) -> Result<Self, BadAmount> {
+        let refuse = || BadAmount::new(text, "a name such as ldap.moved-1f2e3d4c");
+        let (guest, job) = text.split_once(".moved-").ok_or_else(refuse)?;
+        let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+        if guest.parse::<GuestName>().is_err() || job.len() != 8 || !job.chars().all(hex) {
+            return Err(refuse());
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for MovedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! The operations: what can be submitted. Each reads a request, refuses what cannot be done, and writes a plan; none
 //! of it changes anything, so a plan can be looked at (`--plan`) before it is submitted.
 
-use vsjob_engine::{HostName, Plan};
+use vsjob_engine::{HostName, Lock, Plan};
 
 use crate::request::{Parameter, Parameters, Reading, nearest};
 use crate::{GuestName, Refusal, Site, TemplateName};
@@ -17,15 +17,6 @@ pub struct Planned {
     pub title: String,
 }
 
-/// Something that a job holds while it is open.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Lock {
-    /// What is held.
-    pub what: Held,
-    /// Whether others may hold it at the same time.
-    pub shared: bool,
-}
-
 /// What can be held.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Held {
@@ -39,17 +30,23 @@ pub enum Held {
     Template(TemplateName),
 }
 
-impl Lock {
+impl Held {
     /// Nobody else may hold it.
     #[must_use]
-    pub fn exclusive(what: Held) -> Self {
-        Self { what, shared: false }
+    pub fn alone(self) -> Lock {
+        Lock {
+            key: self.to_string(),
+            shared: false,
+        }
     }
 
     /// Others may hold it too, if they share it.
     #[must_use]
-    pub fn shared(what: Held) -> Self {
-        Self { what, shared: true }
+    pub fn shared(self) -> Lock {
+        Lock {
+            key: self.to_string(),
+            shared: true,
+        }
     }
 }
 
@@ -90,7 +87,17 @@ impl Operation {
 /// Every operation there is.
 #[must_use]
 pub fn operations() -> &'static [Operation] {
-    &[crate::demo::OPERATION]
+    &[
+        crate::demo::OPERATION,
+        crate::create::OPERATION,
+        crate::move_::OPERATION,
+        crate::purge::OPERATION,
+        crate::guest::START,
+        crate::guest::STOP,
+        crate::guest::ENABLE,
+        crate::guest::DISABLE,
+        crate::adopt::OPERATION,
+    ]
 }
 
 /// The operation called `name`.

@@ -3,11 +3,17 @@
 
 use std::fmt::Display;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use vsjob_engine::{Arg, HostName, Object, Placing, Plan, Retry, Step, StepNo, UndoKind, Value};
 use vsjob_workers::Action;
 
 use crate::GuestName;
+
+/// The longest that a step may take whose length is that of a guest's tree.
+pub(crate) const LONG: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The longest that a transfer may tell no progress.
+pub(crate) const STALL: Duration = Duration::from_secs(600);
 
 /// What an earlier step will have answered: a `T`, unknown until that step is done.
 #[derive(Debug)]
@@ -57,6 +63,36 @@ impl<T> Argument for Ref<T> {
     }
 }
 
+/// An argument that some plans know and others have from an earlier step.
+#[derive(Clone, Debug)]
+pub enum Given<T> {
+    /// Known when the plan is made.
+    Known(T),
+    /// The answer of an earlier step.
+    From(Value),
+}
+
+impl<T> From<T> for Given<T> {
+    fn from(known: T) -> Self {
+        Self::Known(known)
+    }
+}
+
+impl<T> From<Ref<T>> for Given<T> {
+    fn from(answer: Ref<T>) -> Self {
+        Self::From(answer.value())
+    }
+}
+
+impl<T: Argument> Argument for Given<T> {
+    fn value(&self) -> Value {
+        match self {
+            Self::Known(known) => known.value(),
+            Self::From(value) => value.clone(),
+        }
+    }
+}
+
 /// An action with its arguments: what a step performs. Declared with `host_action!` or `master_action!`.
 pub trait Call {
     /// References to what it will have answered.
@@ -69,6 +105,31 @@ pub trait Call {
     fn values(&self) -> Vec<Value>;
     /// References to the outputs of this action as step `no`.
     fn answers(no: StepNo) -> Self::Answers;
+}
+
+/// Declares an action on a host: its arguments and answers as types, and a [`vsjob_workers::HostAction`] of them.
+macro_rules! host_action {
+    (
+        $(#[$doc:meta])*
+        $call:ident { $($arg:ident: $type:ty),* $(,)? } -> $answers:ident { $($(#[$key_doc:meta])* $key:ident: $of:ty),* $(,)? }
+        $name:literal version $version:literal, $title:literal, $action:expr
+    ) => {
+        $crate::planner::declare_call! {
+            $(#[$doc])* $call { $($arg: $type),* } -> $answers { $($(#[$key_doc])* $key: $of),* } $title,
+            vsjob_workers::Action::Host(&<$call>::ACTION)
+        }
+
+        impl $call {
+            /// The action and its scripts.
+            pub const ACTION: vsjob_workers::HostAction = vsjob_workers::HostAction {
+                name: $name,
+                version: $version,
+                args: &[$(stringify!($arg)),*],
+                outputs: &[$(stringify!($key)),*],
+                ..$action
+            };
+        }
+    };
 }
 
 /// Declares an action on the master: its arguments and answers as types, and the function that performs it.
@@ -136,7 +197,7 @@ macro_rules! declare_call {
     };
 }
 
-pub(crate) use {declare_call, master_action};
+pub(crate) use {declare_call, host_action, master_action};
 
 /// A plan being written.
 #[derive(Debug, Default)]

@@ -2,12 +2,12 @@
 //! of a host; what may have changed meanwhile is checked again by the first steps of a plan.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use vsjob_engine::HostName;
-use vsjob_workers::Drivers;
+use vsjob_workers::{CreateDefaults, Drivers, Networks, Settings, Slave, Slaves};
 
-use crate::{GuestName, Refusal, TemplateName};
+use crate::{GuestName, Line, Refusal, TemplateName};
 
 /// The pool, as known.
 #[derive(Clone, Debug, Default)]
@@ -18,17 +18,42 @@ pub struct Site {
     pub placement: BTreeMap<GuestName, HostName>,
     /// The hosts of slaves.conf.
     pub hosts: BTreeMap<HostName, SiteHost>,
-    /// The templates that the master has, with their archives.
-    pub templates: BTreeMap<TemplateName, PathBuf>,
+    /// networks.conf.
+    pub networks: Networks,
+    /// create.conf.
+    pub defaults: CreateDefaults,
+    /// The templates that the master has.
+    pub templates: BTreeMap<TemplateName, Template>,
 }
 
 /// A host, as known.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct SiteHost {
     /// Its drivers.
     pub drivers: Drivers,
     /// It may be chosen for a guest when the request names no host.
     pub selectable: bool,
+    /// Where other hosts reach it: address, port and user.
+    pub address: Line,
+    /// See `address`.
+    pub port: u16,
+    /// See `address`.
+    pub user: Line,
+    /// The most that is sent from it, in KiB a second as rsync takes it; 0 is no limit.
+    pub bwlimit: u64,
+    /// What stands before a path of it in what the master gives to rsync.
+    pub destination: Line,
+    /// The remote shell with which the master's rsync reaches it; empty: its paths are the master's own.
+    pub shell: Line,
+}
+
+/// An archive that guests are made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    /// A `tar`, perhaps compressed by gzip, xz or zstd.
+    pub archive: PathBuf,
+    /// Its size.
+    pub bytes: u64,
 }
 
 impl Site {
@@ -51,4 +76,81 @@ impl Site {
             .get(host)
             .ok_or_else(|| Refusal::UnknownHost(host.clone()))
     }
+
+    /// The template of that name.
+    ///
+    /// # Errors
+    /// The master does not have it.
+    pub fn template(&self, name: &TemplateName) -> Result<&Template, Refusal> {
+        self.templates
+            .get(name)
+            .ok_or_else(|| Refusal::UnknownTemplate(name.clone()))
+    }
+
+    /// The host with the fewest guests among those that may be chosen.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn choose_host(&self) -> Result<&HostName, Refusal> {
+        let guests = |host: &HostName| self.placement.values().filter(|place| *place == host).count();
+        self.hosts
+            .iter()
+            .filter(|(_, known)| known.selectable)
+            .map(|(host, _)| host)
+            .min_by_key(|host| guests(host))
+            .ok_or(Refusal::NoHost)
+    }
+}
+
+/// The hosts of `slaves`, as they are reached with `settings`.
+#[must_use]
+pub fn site_hosts(slaves: &Slaves, settings: &Settings) -> BTreeMap<HostName, SiteHost> {
+    slaves
+        .hosts
+        .iter()
+        .map(|slave| (slave.name.clone(), site_host(slave, settings)))
+        .collect()
+}
+
+fn site_host(slave: &Slave, settings: &Settings) -> SiteHost {
+    let address = slave.address.as_deref().unwrap_or(slave.name.as_str());
+    let (destination, shell) = match &settings.paper {
+        Some(folder) => (
+            folder.join(slave.name.as_str()).display().to_string(),
+            String::new(),
+        ),
+        None => reach(slave, address, settings.ssh.config.as_deref()),
+    };
+    // What slaves.conf accepts is one line.
+    let line = |text: &str| text.parse().unwrap_or_default();
+    SiteHost {
+        drivers: slave.drivers,
+        selectable: !slave.noselect,
+        address: line(address),
+        port: slave.port.unwrap_or(22),
+        user: line(slave.user.as_deref().unwrap_or("root")),
+        bwlimit: slave.bwlimit.map_or(0, |bytes| bytes.div_ceil(1024)),
+        destination: line(&destination),
+        shell: line(&shell),
+    }
+}
+
+/// What the master's rsync takes before the colon, and its remote shell.
+fn reach(slave: &Slave, address: &str, config: Option<&Path>) -> (String, String) {
+    let address = match address.contains(':') {
+        true => format!("[{address}]"),
+        false => address.to_owned(),
+    };
+    let user = slave
+        .user
+        .as_ref()
+        .map_or(String::new(), |user| format!("{user}@"));
+    let mut shell = "ssh -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5".to_owned();
+    if let Some(port) = slave.port {
+        shell.push_str(&format!(" -p {port}"));
+    }
+    if let Some(config) = config {
+        shell.push_str(&format!(" -F {}", config.display()));
+    }
+    (format!("{user}{address}:"), shell)
 }

@@ -1,11 +1,15 @@
 //! The files that describe the pool and its master. A file is read whole: all that is wrong with it is told in one
 //! run, each with its line and column.
 
+mod create;
+mod networks;
 mod problem;
 mod settings;
 mod slaves;
 mod values;
 
+pub use create::CreateDefaults;
+pub use networks::{Network, Networks};
 pub use problem::{Problem, Problems};
 pub use settings::Settings;
 pub use slaves::{Slave, Slaves};

@@ -1,1 +1,192 @@
-# Guests of systemd-nspawn.
+# The runtime nspawn: guests of systemd-nspawn. A guest NAME has its root in the volume NAME and its definition in
+# NAME.nspawn and the drop-ins of systemd-nspawn@NAME.service. What is changed here is not durable by itself:
+# guest_durable is, for the definition and the enabling of a guest.
+
+guest_unit() { printf 'systemd-nspawn@%s.service' "$1"; }
+guest_settings() { printf '%s' "$R/etc/systemd/nspawn/$1.nspawn"; }
+guest_dropins() { printf '%s' "$R/etc/systemd/system/systemd-nspawn@$1.service.d"; }
+
+# guest_durable NAME: its definition, or that there is none, survives a power cut, and so does its enabling.
+guest_durable() {
+	durable "$(guest_settings "$1")" "$(guest_dropins "$1")"
+	[ ! -e "$(guest_dropins "$1")" ] || durable "$(guest_dropins "$1")"/*
+	durable "$R/etc/systemd/system/machines.target.wants" "$R/etc/systemd/system/multi-user.target.wants"
+	[ ! -d "$R/etc/systemd/system/machines.target.wants" ] || sync "$R/etc/systemd/system/machines.target.wants"
+}
+
+# guest_state NAME: sets guest_state to running, stopped, or changing.
+guest_state() {
+	case $(systemctl show -p ActiveState --value "$(guest_unit "$1")") in
+	active | reloading) guest_state=running ;;
+	inactive | failed | '') guest_state=stopped ;;
+	*) guest_state=changing ;;
+	esac
+}
+
+guest_running() {
+	guest_state "$1"
+	[ "$guest_state" = running ]
+}
+
+# guest_enabled NAME: whether it starts with its host.
+guest_enabled() {
+	[ -L "$R/etc/systemd/system/machines.target.wants/$(guest_unit "$1")" ]
+}
+
+guest_defined() { [ -f "$(guest_settings "$1")" ]; }
+
+# guest_enable NAME ADDRESS DEVICE: it starts with its host, unless somebody answers at its address by then.
+guest_enable() {
+	mkdir -p "$(guest_dropins "$1")"
+	if [ -n "$2" ] && [ -n "$3" ]; then
+		printf '[Service]\nExecStartPre=/usr/bin/arping -D -q -c 1 -w 1 -I %s %s\n' "$3" "${2%/*}" \
+			>"$(guest_dropins "$1")/vsjob-address.conf.part"
+		mv "$(guest_dropins "$1")/vsjob-address.conf.part" "$(guest_dropins "$1")/vsjob-address.conf"
+	fi
+	machinectl --quiet enable "$1" >&2
+	systemctl daemon-reload
+	guest_durable "$1"
+}
+
+# guest_disable NAME: it does not start with its host.
+guest_disable() {
+	machinectl --quiet disable "$1" >&2 || true
+	rm -f "$(guest_dropins "$1")/vsjob-address.conf"
+	systemctl daemon-reload
+	guest_durable "$1"
+	if guest_enabled "$1"; then fail permanent VSJ0441 "the guest $1 stays enabled"; fi
+}
+
+# guest_settle NAME TURNS: waits until it is running or stopped, at most that many times 50 ms; fails if it is not.
+guest_settle() {
+	guest_turns=$2
+	guest_state "$1"
+	while [ "$guest_state" = changing ]; do
+		[ "$guest_turns" -gt 0 ] || return 1
+		guest_turns=$((guest_turns - 1))
+		sleep 0.05
+		guest_state "$1"
+	done
+}
+
+# guest_start NAME: answers when it runs.
+guest_start() {
+	guest_settle "$1" 1200 || fail transient VSJ0442 "the guest $1 does not settle"
+	[ "$guest_state" = stopped ] || return 0
+	systemctl reset-failed "$(guest_unit "$1")" 2>/dev/null || true
+	if ! systemctl start "$(guest_unit "$1")" >&2; then
+		journalctl -q --no-pager -n 20 -u "$(guest_unit "$1")" >&2 2>/dev/null || true
+		fail transient VSJ0443 "the guest $1 does not start"
+	fi
+}
+
+# guest_stop NAME SECONDS: asks it to power off, and answers when nothing of it runs; what is left after SECONDS is
+# terminated. Its unit is never restarted: a stop that is seen to its end comes first.
+guest_stop() {
+	guest_state "$1"
+	[ "$guest_state" != stopped ] || return 0
+	machinectl poweroff "$1" >&2 || true
+	guest_turns=$(($2 * 50))
+	while [ "$guest_state" != stopped ] && [ "$guest_turns" -gt 0 ]; do
+		guest_turns=$((guest_turns - 1))
+		sleep 0.02
+		guest_state "$1"
+	done
+	if [ "$guest_state" != stopped ]; then
+		machinectl terminate "$1" >&2 || true
+		systemctl stop "$(guest_unit "$1")" >&2 || true
+	fi
+	guest_state "$1"
+	[ "$guest_state" = stopped ] || fail transient VSJ0444 "the guest $1 does not stop"
+}
+
+# guest_leader NAME: the pid of its first process.
+guest_leader() {
+	machinectl show -p Leader --value "$1" 2>/dev/null
+}
+
+# guest_exec NAME COMMAND…: runs a command in it, with its exit code.
+guest_exec() {
+	guest_exec_name=$1
+	shift
+	systemd-run -M "$guest_exec_name" --wait --pipe --collect -q -- "$@"
+}
+
+# guest_healthy NAME SECONDS COMMAND: it runs, and the COMMAND, if there is one, succeeds in it in that time.
+guest_healthy() {
+	guest_turns=$(($2 * 20))
+	while :; do
+		guest_running "$1" || return 1
+		if [ -n "$(guest_leader "$1")" ] &&
+			{ [ -z "$3" ] || guest_exec "$1" sh -c "$3" </dev/null >/dev/null 2>&1; }; then
+			return 0
+		fi
+		[ "$guest_turns" -gt 0 ] || return 1
+		guest_turns=$((guest_turns - 1))
+		sleep 0.05
+	done
+}
+
+# guest_define NAME ADDRESS DEVICE RSS TMPFS PROC CPU: writes its definition. Limits are in MB, processes and percent
+# of one processor; 0 is no limit.
+guest_define() {
+	mkdir -p "$R/etc/systemd/nspawn" "$(guest_dropins "$1")"
+	guest_file=$(guest_settings "$1")
+	{
+		printf '# vsjob address=%s\n' "$2"
+		printf '[Exec]\nBoot=yes\nPrivateUsers=no\nLinkJournal=no\nResolvConf=off\nTimezone=off\n'
+		printf '[Network]\nVirtualEthernet=yes\nBridge=%s\n' "$3"
+		[ "$5" = 0 ] || printf '[Files]\nTemporaryFileSystem=/tmp:size=%sM,mode=1777\n' "$5"
+	} >"$guest_file.part"
+	mv "$guest_file.part" "$guest_file"
+	guest_file=$(guest_dropins "$1")/vsjob-limits.conf
+	{
+		printf '[Service]\n'
+		[ "$4" = 0 ] || printf 'MemoryMax=%sM\nMemorySwapMax=0\n' "$4"
+		[ "$6" = 0 ] || printf 'TasksMax=%s\n' "$6"
+		[ "$7" = 0 ] || printf 'CPUQuota=%s%%\n' "$7"
+	} >"$guest_file.part"
+	mv "$guest_file.part" "$guest_file"
+	systemctl daemon-reload
+	guest_durable "$1"
+}
+
+# guest_setting FILE KEY: the value of the first line KEY=value of a file; empty if there is none.
+guest_setting() {
+	[ ! -f "$1" ] || sed -n "s/^\(# vsjob \)\{0,1\}$2=//p" "$1" | head -n 1
+}
+
+# guest_facts NAME: sets address, device, rss, tmpfs, proc and cpu as guest_define takes them.
+guest_facts() {
+	address=$(guest_setting "$(guest_settings "$1")" address)
+	device=$(guest_setting "$(guest_settings "$1")" Bridge)
+	tmpfs=$(sed -n 's/^TemporaryFileSystem=\/tmp:size=\([0-9]*\)M.*/\1/p' "$(guest_settings "$1")" 2>/dev/null | head -n 1)
+	guest_file=$(guest_dropins "$1")/vsjob-limits.conf
+	rss=$(guest_setting "$guest_file" MemoryMax)
+	rss=${rss%M}
+	proc=$(guest_setting "$guest_file" TasksMax)
+	cpu=$(guest_setting "$guest_file" CPUQuota)
+	cpu=${cpu%\%}
+	rss=${rss:-0} tmpfs=${tmpfs:-0} proc=${proc:-0} cpu=${cpu:-0}
+}
+
+# guest_rename_definition FROM TO: from any half-way point of itself. Whoever has the name FROM afterwards has no
+# definition.
+guest_rename_definition() {
+	if [ -e "$(guest_settings "$1")" ]; then
+		mv -T "$(guest_settings "$1")" "$(guest_settings "$2")"
+	fi
+	if [ -d "$(guest_dropins "$1")" ]; then
+		mv -T "$(guest_dropins "$1")" "$(guest_dropins "$2")"
+	fi
+	systemctl daemon-reload
+	guest_durable "$1"
+	guest_durable "$2"
+}
+
+# guest_undefine NAME: removes its definition.
+guest_undefine() {
+	rm -rf "$(guest_settings "$1")" "$(guest_settings "$1").part" "$(guest_dropins "$1")"
+	systemctl daemon-reload
+	guest_durable "$1"
+}

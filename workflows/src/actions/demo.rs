@@ -159,7 +159,7 @@ fn folder(work: &Work) -> Option<PathBuf> {
 }
 
 fn no_folder() -> Failure {
-    Failure::new(Class::Permanent, "VSJ0420", "the step names no folder")
+    Failure::new(Class::Permanent, "VSJ0423", "the step names no folder")
 }
 
 fn outcome(work: &Work, result: io::Result<Outputs>) -> Outcome {

@@ -1,7 +1,46 @@
 //! The actions that plans are made of, one file each.
 
+pub mod admit_guest;
+pub mod adopt_guest;
+pub mod allow_key;
+pub mod check_copy;
+pub mod check_health;
+pub mod check_new;
+pub mod check_reachable;
+pub mod check_source;
+pub mod check_target;
+pub mod choose_names;
+pub mod count_copy;
 pub mod demo;
+pub mod disable_guest;
+pub mod drop_received;
+pub mod drop_sent;
+pub mod drop_template;
+pub mod enable_guest;
+pub mod fence_guest;
+pub mod hand_over;
+pub mod limit_volume;
+pub mod list_objects;
+pub mod make_key;
+pub mod make_volume;
+pub mod place_template;
+pub mod purge_moved;
+pub mod put_definition;
+pub mod read_facts;
+pub mod rename_volume;
+pub mod scan_host;
+pub mod send_last;
+pub mod send_passes;
+pub mod send_template;
+pub mod start_guest;
+pub mod start_quarantined;
+pub mod stop_guest;
+pub mod tell_state;
+pub mod unpack_template;
+pub mod verify_copy;
+pub mod write_identity;
 
+use vsjob_engine::Work;
 use vsjob_workers::Registry;
 
 use crate::Call;
@@ -10,10 +49,54 @@ use crate::Call;
 #[must_use]
 pub fn registry() -> Registry {
     Registry::new([
+        choose_names::ChooseNames::action(),
+        hand_over::HandOver::action(),
+        send_template::SendTemplate::action(),
         demo::Prepare::action(),
         demo::Borrow::action(),
         demo::AwaitGo::action(),
         demo::Publish::action(),
         demo::Tidy::action(),
+        check_source::CheckSource::action(),
+        read_facts::ReadFacts::action(),
+        check_target::CheckTarget::action(),
+        check_new::CheckNew::action(),
+        make_volume::MakeVolume::action(),
+        make_key::MakeKey::action(),
+        allow_key::AllowKey::action(),
+        send_passes::SendPasses::action(),
+        count_copy::CountCopy::action(),
+        put_definition::PutDefinition::action(),
+        disable_guest::DisableGuest::action(),
+        stop_guest::StopGuest::action(),
+        start_guest::StartGuest::action(),
+        send_last::SendLast::action(),
+        verify_copy::VerifyCopy::action(),
+        fence_guest::FenceGuest::action(),
+        rename_volume::RenameVolume::action(),
+        start_quarantined::StartQuarantined::action(),
+        check_health::CheckHealth::action(),
+        admit_guest::AdmitGuest::action(),
+        check_reachable::CheckReachable::action(),
+        enable_guest::EnableGuest::action(),
+        drop_sent::DropSent::action(),
+        drop_received::DropReceived::action(),
+        check_copy::CheckCopy::action(),
+        purge_moved::PurgeMoved::action(),
+        place_template::PlaceTemplate::action(),
+        unpack_template::UnpackTemplate::action(),
+        drop_template::DropTemplate::action(),
+        limit_volume::LimitVolume::action(),
+        write_identity::WriteIdentity::action(),
+        tell_state::TellState::action(),
+        adopt_guest::AdoptGuest::action(),
+        scan_host::ScanHost::action(),
+        list_objects::ListObjects::action(),
     ])
+}
+
+/// An argument of a step; empty if it has none of that name.
+fn argument<'a>(work: &'a Work, name: &str) -> &'a str {
+    let found = work.args.iter().find(|(known, _)| known == name);
+    found.map_or("", |(_, value)| value)
 }

@@ -1,0 +1,204 @@
+//! `create.conf`: what a new guest gets when its request does not say, `KEY=value` a line. Its keys are those of VS-Tools.
+
+use std::net::IpAddr;
+
+use super::problem::{Problem, Problems, did_you_mean};
+
+/// The defaults of new guests. A limit of 0 is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateDefaults {
+    /// The bridge that guests are on.
+    pub device: String,
+    /// The largest packet on their links; 0: as the bridge has it.
+    pub mtu: u32,
+    /// Their domain, where networks.conf names none.
+    pub domain: Option<String>,
+    /// Whom they ask for names, where networks.conf names nobody.
+    pub nameservers: Vec<IpAddr>,
+    /// The length of their prefix, where no network of networks.conf holds their address.
+    pub prefix: Option<u8>,
+    /// The most that their files may take, in MB.
+    pub disk_limit: u32,
+    /// Their memory, in MB.
+    pub rss_limit: u32,
+    /// Their /tmp, in MB; 0: not apart.
+    pub tmpfs_limit: u32,
+    /// Their processes.
+    pub proc_limit: u32,
+    /// Their part of the processors, in percent of one.
+    pub cpu_limit: u32,
+    /// What they are made from.
+    pub template: Option<String>,
+    /// Where their packages come from.
+    pub mirror: Option<String>,
+}
+
+impl Default for CreateDefaults {
+    fn default() -> Self {
+        Self {
+            device: "br0".to_owned(),
+            mtu: 0,
+            domain: None,
+            nameservers: vec![],
+            prefix: None,
+            disk_limit: 0,
+            rss_limit: 0,
+            tmpfs_limit: 0,
+            proc_limit: 0,
+            cpu_limit: 0,
+            template: None,
+            mirror: None,
+        }
+    }
+}
+
+/// All keys. The last five are those of VS-Tools that say nothing to the drivers that there are.
+const KEYS: [&str; 17] = [
+    "DEFAULT_DEVICE",
+    "MTU",
+    "DEFAULT_DOMAIN",
+    "DEFAULT_NAMESERVER",
+    "DEFAULT_PREFIX",
+    "DEFAULT_DISK_LIMIT",
+    "DEFAULT_RSS_LIMIT",
+    "DEFAULT_TMPFS_LIMIT",
+    "DEFAULT_PROC_LIMIT",
+    "DEFAULT_CPU_LIMIT",
+    "DEFAULT_TEMPLATE",
+    "MAIN_MIRROR",
+    "FAKE_OS",
+    "CONTEXT_METHOD",
+    "DEFAULT_METHOD",
+    "DEFAULT_DISTRO",
+    "UPDATE_MIRROR",
+];
+
+impl CreateDefaults {
+    /// Reads the text of a file called `file`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        let mut defaults = Self::default();
+        let mut problems = Vec::new();
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            defaults.read(line, start, &mut problems);
+            start += line.len();
+        }
+        Problems::check(file, text, problems, defaults)
+    }
+
+    fn read(&mut self, line: &str, start: usize, problems: &mut Vec<Problem>) {
+        let code = line.split('#').next().unwrap_or("").trim_end();
+        let start = start + code.len() - code.trim_start().len();
+        let code = code.trim_start();
+        if code.is_empty() {
+            return;
+        }
+        let Some((key, text)) = code.split_once('=') else {
+            let message = "a line is `KEY=value`";
+            problems.push(Problem::new("VSJ0201", start..start + code.len(), message));
+            return;
+        };
+        let span = start..start + key.len();
+        let key = key.trim();
+        if !KEYS.contains(&key) {
+            let message = format!("unknown key `{}`", crate::frame::printable(key));
+            problems.push(Problem::new("VSJ0202", span, message).hint(did_you_mean(key, KEYS)));
+            return;
+        }
+        let text = text.trim().trim_matches('"');
+        if let Err(what) = self.set(key, text) {
+            let message = format!("`{}` is not {what}", crate::frame::printable(text));
+            let span = start + code.len() - code.split_once('=').map_or(0, |(_, value)| value.len())
+                ..start + code.len();
+            problems.push(Problem::new("VSJ0203", span, message));
+        }
+    }
+
+    /// Sets one key, or says what its value should have been.
+    fn set(&mut self, key: &str, text: &str) -> Result<(), &'static str> {
+        let number = |what| text.parse::<u32>().map_err(|_| what);
+        let label = |what, longest, inner| {
+            vsjob_engine::check_label(text, what, longest, inner)
+                .map(|()| text.to_owned())
+                .map_err(|_| what)
+        };
+        match key {
+            "DEFAULT_DEVICE" => self.device = label("a network device", 15, ".-")?,
+            "MTU" => self.mtu = number("a number of bytes")?,
+            "DEFAULT_DOMAIN" => self.domain = Some(label("a domain", 253, ".-")?),
+            "DEFAULT_NAMESERVER" => {
+                for word in text.split([' ', ',']).filter(|word| !word.is_empty()) {
+                    self.nameservers
+                        .push(word.parse().map_err(|_| "the address of a name server")?);
+                }
+            }
+            "DEFAULT_PREFIX" => {
+                let prefix = text.parse().ok().filter(|bits| (1..=128).contains(bits));
+                self.prefix = Some(prefix.ok_or("the length of a prefix, such as 24")?);
+            }
+            "DEFAULT_DISK_LIMIT" => self.disk_limit = number("a number of megabytes")?,
+            "DEFAULT_RSS_LIMIT" => self.rss_limit = number("a number of megabytes")?,
+            "DEFAULT_TMPFS_LIMIT" => self.tmpfs_limit = number("a number of megabytes")?,
+            "DEFAULT_PROC_LIMIT" => self.proc_limit = number("a number of processes")?,
+            "DEFAULT_CPU_LIMIT" => self.cpu_limit = percent(text).ok_or("a ratio such as 9/10")?,
+            "DEFAULT_TEMPLATE" => self.template = Some(label("a template name", 63, ".-")?),
+            "MAIN_MIRROR" => {
+                let plain = |c: char| c.is_ascii_alphanumeric() || "/:._-~+%".contains(c);
+                if !text.starts_with("http") || !text.chars().all(plain) {
+                    return Err("the address of a mirror");
+                }
+                self.mirror = Some(text.to_owned());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// `9/10`: in percent of one processor.
+fn percent(text: &str) -> Option<u32> {
+    let (part, whole) = text.split_once('/').unwrap_or((text, "1"));
+    let (part, whole): (u32, u32) = (part.parse().ok()?, whole.parse().ok()?);
+    part.checked_mul(100)?.checked_div(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_set_stays_as_it_is() {
+        let text = "DEFAULT_DEVICE=br1\nDEFAULT_NAMESERVER=10.0.3.6 10.0.3.7 # two\nDEFAULT_CPU_LIMIT=9/10\nFAKE_OS=x\n";
+        let defaults = CreateDefaults::parse("create.conf", text).unwrap();
+        assert_eq!((defaults.device.as_str(), defaults.cpu_limit), ("br1", 90));
+        assert_eq!(defaults.nameservers.len(), 2);
+        assert_eq!(defaults.rss_limit, 0);
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_each_with_its_place() {
+        let text = "DEFAULT_DEVCE=br0\nMTU=big\nnothing\nDEFAULT_CPU_LIMIT=1/0\nMAIN_MIRROR=http://x/$(y)\n";
+        insta::assert_snapshot!(CreateDefaults::parse("create.conf", text).unwrap_err(), @r"
+        create.conf:1:1: VSJ0202: unknown key `DEFAULT_DEVCE` (did you mean `DEFAULT_DEVICE`?)
+        create.conf:2:5: VSJ0203: `big` is not a number of bytes
+        create.conf:3:1: VSJ0201: a line is `KEY=value`
+        create.conf:4:19: VSJ0203: `1/0` is not a ratio such as 9/10
+        create.conf:5:13: VSJ0203: `http://x/$(y)` is not the address of a mirror
+        ");
+    }
+
+    #[test]
+    fn the_shipped_file_is_right_and_says_what_is_the_default() {
+        let shipped = include_str!("../../../etc/create.conf");
+        assert_eq!(
+            CreateDefaults::parse("create.conf", shipped).unwrap(),
+            CreateDefaults::default()
+        );
+        for key in KEYS {
+            assert!(shipped.contains(&format!("{key}=")), "{key} is not described");
+        }
+    }
+}

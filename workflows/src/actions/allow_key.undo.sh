@@ -1,0 +1,3 @@
+# JOB: ends what still receives, and forbids it.
+
+transfer_end "$1"

@@ -1,0 +1,3 @@
+# Health is asked anew.
+
+out state absent

@@ -1,0 +1,12 @@
+# GUEST: the guest is here, whole, and nothing is in its tree that a copy would miss.
+
+volume_exists "$1" || fail permanent VSJ0470 "there is no volume $1 here"
+volume_is_own "$1" || fail permanent VSJ0471 "$1 is a plain directory, not a volume of its own"
+guest_defined "$1" || fail permanent VSJ0472 "the guest $1 has no definition here"
+volume_foreign "$1"
+[ -z "$foreign" ] || fail permanent VSJ0473 "$1 contains $foreign, which a copy would miss"
+guest_settle "$1" 400 || fail transient VSJ0442 "the guest $1 does not settle"
+guest_facts "$1"
+out bytes "$(volume_used "$1")"
+out arch "$(uname -m)"
+out device "$device"

@@ -1,0 +1,25 @@
+//! Checks a guest where it is, before it is copied.
+
+use vsjob_workers::{HostAction, Library};
+
+use crate::planner::host_action;
+use crate::{DeviceName, GuestName};
+
+host_action! {
+    /// The guest is here, whole, and nothing is in its tree that a copy would miss.
+    CheckSource { guest: GuestName } -> SourceChecked {
+        /// What its files take.
+        bytes: u64,
+        /// The architecture of its host.
+        arch: String,
+        /// The bridge that it is on.
+        device: DeviceName,
+    }
+    "check-source" version 1, "check {guest} where it is",
+    HostAction {
+        read_only: true,
+        needs: &[Library::Storage, Library::Runtime],
+        do_: include_str!("check_source.do.sh"),
+        ..HostAction::EMPTY
+    }
+}

@@ -1,0 +1,3 @@
+# GUEST
+
+if guest_enabled "$1"; then out state absent; else out state "done"; fi

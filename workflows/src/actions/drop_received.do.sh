@@ -1,0 +1,3 @@
+# JOB: removes what was needed to receive.
+
+transfer_end "$1"

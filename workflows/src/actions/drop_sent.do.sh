@@ -1,0 +1,4 @@
+# JOB SNAPSHOT: removes what was needed to send.
+
+volume_delete "$2"
+transfer_end "$1"

@@ -1,0 +1,3 @@
+# A limit that is set again is the same limit.
+
+out state absent

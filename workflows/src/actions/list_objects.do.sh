@@ -1,0 +1,34 @@
+# What on this host carries our names: a line object.N=KIND NAME for each.
+
+number=0
+object() {
+	number=$((number + 1))
+	out "object.$number" "$1 $2"
+}
+
+for path in "$volumes"/*.partial-???????? "$volumes"/*.moved-???????? "$volumes"/.vsjob-*; do
+	[ -d "$path" ] || continue
+	case ${path##*/} in
+	*[!a-z0-9.-]*) ;;
+	.vsjob-*-scratch) object scratch "${path##*/}" ;;
+	.vsjob-*) object snapshot "${path##*/}" ;;
+	*) object volume "${path##*/}" ;;
+	esac
+done
+for path in "$R"/etc/systemd/nspawn/*.moved-????????.nspawn; do
+	[ ! -f "$path" ] || { path=${path##*/}; object definition "${path%.nspawn}"; }
+done
+for path in "$jobs"/*/; do
+	[ ! -d "$path" ] || { path=${path%/}; object folder "${path##*/}"; }
+done
+for path in "$R/var/lib/vsjob/templates"/*; do
+	[ ! -f "$path" ] || object template "${path##*/}"
+done
+keys=$(sed -n 's/^restrict,.* vsjob-\([0-9a-f]*\)$/\1/p' "$R/root/.ssh/authorized_keys" 2>/dev/null) || keys=
+for name in $keys; do
+	object key "vsjob-$name"
+done
+for name in $(nft list tables bridge 2>/dev/null | sed -n 's/^table bridge \(vsjob_q_[a-z0-9_]*\)$/\1/p'); do
+	object quarantine "$name"
+done
+out objects "$number"

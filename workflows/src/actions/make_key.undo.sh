@@ -1,0 +1,3 @@
+# JOB: removes it.
+
+transfer_end "$1"

@@ -1,0 +1,3 @@
+# VOLUME: makes an empty volume.
+
+volume_create "$1"

@@ -1,0 +1,3 @@
+# VOLUME: removes it with all that is in it.
+
+volume_delete "$1"

@@ -1,0 +1,18 @@
+//! Deletes what a move left behind.
+
+use vsjob_workers::{HostAction, Library};
+
+use crate::MovedName;
+use crate::planner::host_action;
+
+host_action! {
+    /// Deletes what a move left behind. There is no way back.
+    PurgeMoved { moved: MovedName } -> Purged {}
+    "purge-moved" version 1, "delete {moved}",
+    HostAction {
+        needs: &[Library::Storage, Library::Runtime],
+        probe: include_str!("purge_moved.probe.sh"),
+        do_: include_str!("purge_moved.do.sh"),
+        ..HostAction::EMPTY
+    }
+}

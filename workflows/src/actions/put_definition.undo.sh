@@ -1,0 +1,3 @@
+# GUEST: removes it.
+
+guest_undefine "$1"

@@ -1,0 +1,21 @@
+# GUEST: what an undo, and the other host, will need to know of it.
+
+guest_settle "$1" 400 || fail transient VSJ0442 "the guest $1 does not settle"
+guest_facts "$1"
+running=no enabled=no
+if [ "$guest_state" = running ]; then
+	running=yes
+	leader=$(guest_leader "$1")
+	if [ -z "$address" ] && [ -n "$leader" ]; then
+		address=$(link_address "$leader")
+	fi
+fi
+if guest_enabled "$1"; then enabled=yes; fi
+out running "$running"
+out enabled "$enabled"
+out address "$address"
+out device "$device"
+out rss "$rss"
+out tmpfs "$tmpfs"
+out proc "$proc"
+out cpu "$cpu"

@@ -1,0 +1,23 @@
+# What guests are here: a line guest.NAME=STATE ENABLED DEFINED for each. Of names that cannot be a guest's only the
+# number is told.
+
+strange=0
+for path in "$volumes"/*; do
+	name=${path##*/}
+	volume_exists "$name" || continue
+	case $name in
+	*[!a-z0-9-]* | -* | *-)
+		case $name in
+		*.partial-???????? | *.moved-????????) ;;
+		*) strange=$((strange + 1)) ;;
+		esac
+		continue
+		;;
+	esac
+	guest_state "$name"
+	enabled=disabled defined=undefined
+	if guest_enabled "$name"; then enabled=enabled; fi
+	if guest_defined "$name"; then defined=defined; fi
+	out "guest.$name" "$guest_state $enabled $defined"
+done
+out strange "$strange"

@@ -1,0 +1,3 @@
+# Only another pass can tell.
+
+out state absent

@@ -1,0 +1,39 @@
+# GUEST SNAPSHOT JOB ADDRESS PORT USER HOST-KEY BYTES MAX-DOWNTIME ON-BUDGET BWLIMIT RUNNING: copies the guest while it
+# runs, again and again, until a further pass would be short enough to be made while it stands still, or passes stop
+# getting shorter. Each pass reads a fresh snapshot: that makes the next write through a mapping change its file's time.
+# What was sent stays sent: killed in a pass, it begins with a new pass, which sends only what is missing.
+
+guest=$1 snapshot=$2 job=$3 bytes=$8 max_downtime=$9 on_budget=${10} bwlimit=${11} running=${12}
+transfer_to "$job" "$4" "$5" "$6" "$7"
+
+# What stopping, starting and admitting takes besides the last pass, in ms.
+overhead=1500
+all_sent=0 pass=0 before=
+
+while :; do
+	pass=$((pass + 1))
+	volume_foreign "$guest"
+	[ -z "$foreign" ] || fail permanent VSJ0473 "$guest contains $foreign, which a copy would miss"
+	volume_snapshot "$guest" "$snapshot"
+	begin=$(date +%s%3N)
+	transfer_send "$job" "$(volume_path "$snapshot")" "$bytes" "pass $pass" --bwlimit="$bwlimit"
+	transfer_judge "pass $pass"
+	took=$(($(date +%s%3N) - begin))
+	all_sent=$((all_sent + sent))
+	predicted=$((took + overhead))
+	printf 'pass %s: %s files, %s bytes sent, %s ms\n' "$pass" "$files" "$sent" "$took" >&2
+	[ "$running" = yes ] || break
+	[ "$predicted" -gt "$max_downtime" ] || break
+	# Less than a fifth shorter: it will not get much shorter.
+	if [ -n "$before" ] && [ "$((took * 5))" -gt "$((before * 4))" ]; then break; fi
+	before=$took
+done
+
+if [ "$running" = yes ] && [ "$predicted" -gt "$max_downtime" ] && [ "$on_budget" = fail ]; then
+	fail permanent VSJ0480 "the guest would stand still for about $predicted ms, and $max_downtime are allowed"
+fi
+out passes "$pass"
+out files "$files"
+out size "$size"
+out sent "$all_sent"
+out predicted "$predicted"

@@ -1,0 +1,3 @@
+# Whether the copy is still near enough only another pass can tell.
+
+out state absent

@@ -1,0 +1,3 @@
+# GUEST SNAPSHOT: removes the snapshot.
+
+volume_delete "$2"

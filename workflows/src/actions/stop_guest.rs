@@ -1,0 +1,22 @@
+//! Stops a guest.
+
+use vsjob_workers::{HostAction, Library};
+
+use crate::planner::host_action;
+use crate::{Given, GuestName, YesNo};
+
+host_action! {
+    /// Stops it, and answers when nothing of it runs.
+    StopGuest { guest: GuestName, running: Given<YesNo> } -> GuestStopped {
+        /// When it was begun, in ms since 1970 by the clock of its host.
+        began: u64,
+    }
+    "stop-guest" version 1, "stop {guest}",
+    HostAction {
+        needs: &[Library::Runtime],
+        probe: include_str!("stop_guest.probe.sh"),
+        do_: include_str!("stop_guest.do.sh"),
+        undo: include_str!("stop_guest.undo.sh"),
+        ..HostAction::EMPTY
+    }
+}

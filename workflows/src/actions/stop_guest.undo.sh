@@ -1,0 +1,3 @@
+# GUEST RUNNING: starts it if it ran.
+
+if [ "$2" = yes ]; then guest_start "$1"; fi

@@ -1,0 +1,3 @@
+# Whether it was unpacked whole nothing tells.
+
+out state absent

@@ -1,0 +1,3 @@
+# An identity that is written again is as good.
+
+out state absent

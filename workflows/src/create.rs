@@ -1,0 +1,398 @@
+//! `create`: a new guest, from a template of the master. Two parameters suffice: what the request does not say comes
+//! from networks.conf by the address, and the rest from create.conf. OPERATIONS.md, 'Plans'.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use vsjob_engine::HostName;
+use vsjob_engine::UndoKind::Cleaning;
+
+use crate::actions::admit_guest::AdmitGuest;
+use crate::actions::check_health::CheckHealth;
+use crate::actions::check_new::CheckNew;
+use crate::actions::choose_names::ChooseNames;
+use crate::actions::drop_received::DropReceived;
+use crate::actions::drop_template::DropTemplate;
+use crate::actions::enable_guest::EnableGuest;
+use crate::actions::limit_volume::LimitVolume;
+use crate::actions::make_volume::MakeVolume;
+use crate::actions::place_template::PlaceTemplate;
+use crate::actions::put_definition::PutDefinition;
+use crate::actions::rename_volume::RenameVolume;
+use crate::actions::send_template::SendTemplate;
+use crate::actions::start_quarantined::StartQuarantined;
+use crate::actions::unpack_template::UnpackTemplate;
+use crate::actions::write_identity::WriteIdentity;
+use crate::{
+    CpuPercent, DeviceName, GuestName, Held, Line, Megabytes, Operation, Parameter, Planned, Planner,
+    Reading, Refusal, Site, TemplateName, YesNo,
+};
+
+const fn parameter(name: &'static str, value: &'static str, required: bool, help: &'static str) -> Parameter {
+    Parameter {
+        name,
+        value,
+        required,
+        help,
+    }
+}
+
+pub(crate) const OPERATION: Operation = Operation {
+    name: "create",
+    summary: "make a guest from a template",
+    parameters: &[
+        parameter("name", "GUEST", true, "its name, and its host name"),
+        parameter(
+            "interface",
+            "IP",
+            true,
+            "its address, such as 10.0.1.5 or 10.0.1.5/24",
+        ),
+        parameter(
+            "host",
+            "HOST",
+            false,
+            "where; else the host with the fewest guests",
+        ),
+        parameter(
+            "template",
+            "NAME",
+            false,
+            "what it is made from (DEFAULT_TEMPLATE)",
+        ),
+        parameter("device", "BRIDGE", false, "the bridge it is on (DEFAULT_DEVICE)"),
+        parameter("gateway", "IP", false, "its way out (networks.conf)"),
+        parameter("domain", "DOMAIN", false, "its domain (networks.conf)"),
+        parameter(
+            "nameserver",
+            "IP[ IP…]",
+            false,
+            "whom it asks for names (networks.conf)",
+        ),
+        parameter(
+            "mirror",
+            "URL",
+            false,
+            "where its packages come from (MAIN_MIRROR)",
+        ),
+        parameter("rss", "MB", false, "its memory (DEFAULT_RSS_LIMIT)"),
+        parameter(
+            "disk",
+            "MB",
+            false,
+            "the most that its files may take (DEFAULT_DISK_LIMIT)",
+        ),
+        parameter("tmpfs", "MB", false, "its /tmp (DEFAULT_TMPFS_LIMIT)"),
+        parameter("proc", "N", false, "its processes (DEFAULT_PROC_LIMIT)"),
+        parameter(
+            "cpu",
+            "RATIO",
+            false,
+            "its part of the processors (DEFAULT_CPU_LIMIT)",
+        ),
+        parameter(
+            "health",
+            "COMMAND",
+            false,
+            "a command that must succeed in it before it is admitted",
+        ),
+        parameter("start", "", false, "start it"),
+        parameter("enable", "", false, "let it start with its host"),
+    ],
+    plan: |reading, site| plan(&Create::read(reading, site)?, site),
+};
+
+struct Create {
+    guest: GuestName,
+    host: HostName,
+    address: IpNet,
+    archive: Line,
+    bytes: u64,
+    template: TemplateName,
+    device: DeviceName,
+    gateway: Line,
+    domain: Line,
+    nameservers: Line,
+    mirror: Line,
+    rss: Megabytes,
+    disk: Megabytes,
+    tmpfs: Megabytes,
+    proc: u32,
+    cpu: CpuPercent,
+    health: Line,
+    start: bool,
+    enable: bool,
+}
+
+impl Create {
+    /// What the request says, else networks.conf, else create.conf.
+    fn read(request: &Reading<'_>, site: &Site) -> Result<Self, Refusal> {
+        let defaults = &site.defaults;
+        let guest: GuestName = request.required("name")?;
+        if let Some(host) = site.placement.get(&guest) {
+            return Err(Refusal::GuestExists {
+                guest,
+                host: host.clone(),
+            });
+        }
+        let host = match request.optional("host")? {
+            Some(host) => host,
+            None => site.choose_host()?.clone(),
+        };
+        site.host(&host)?;
+        let address = address(&request.required::<String>("interface")?, site)?;
+        let network = site.networks.of(address.addr());
+        let template: TemplateName = match (request.optional("template")?, &defaults.template) {
+            (Some(template), _) => template,
+            (None, Some(template)) => template.parse().map_err(|why| Refusal::bad("template", &why))?,
+            (None, None) => {
+                return Err(Refusal::MissingParameter {
+                    operation: "create",
+                    name: "template",
+                });
+            }
+        };
+        let archive = site.template(&template)?;
+        let line = |name: &'static str, default: Option<String>| match request.optional::<Line>(name)? {
+            Some(line) => Ok(line),
+            None => Line::of(&default.unwrap_or_default()).map_err(|why| Refusal::bad(name, &why)),
+        };
+        let gateway = match request.optional::<IpAddr>("gateway")? {
+            Some(gateway) => Some(gateway),
+            None => network.map(|network| network.gateway),
+        };
+        let domain = network.and_then(|network| network.domain.clone());
+        let servers = network
+            .map(|network| &network.nameservers)
+            .filter(|servers| !servers.is_empty());
+        let servers: Vec<String> = servers
+            .unwrap_or(&defaults.nameservers)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let device = match request.optional("device")? {
+            Some(device) => device,
+            None => defaults
+                .device
+                .parse()
+                .map_err(|why| Refusal::bad("device", &why))?,
+        };
+        Ok(Self {
+            archive: Line::of(&archive.archive.display()).map_err(|why| Refusal::bad("template", &why))?,
+            bytes: archive.bytes,
+            device,
+            gateway: Line::of(&gateway.map(|gateway| gateway.to_string()).unwrap_or_default())
+                .map_err(|why| Refusal::bad("gateway", &why))?,
+            domain: line("domain", domain.or_else(|| defaults.domain.clone()))?,
+            nameservers: line("nameserver", Some(servers.join(" ")))?,
+            mirror: line("mirror", defaults.mirror.clone())?,
+            rss: request.optional("rss")?.unwrap_or(Megabytes(defaults.rss_limit)),
+            disk: request
+                .optional("disk")?
+                .unwrap_or(Megabytes(defaults.disk_limit)),
+            tmpfs: request
+                .optional("tmpfs")?
+                .unwrap_or(Megabytes(defaults.tmpfs_limit)),
+            proc: request.optional("proc")?.unwrap_or(defaults.proc_limit),
+            cpu: request.optional("cpu")?.unwrap_or(CpuPercent(defaults.cpu_limit)),
+            health: request.optional("health")?.unwrap_or_default(),
+            start: request.switch("start")?,
+            enable: request.switch("enable")?,
+            guest,
+            host,
+            address,
+            template,
+        })
+    }
+}
+
+/// The address with the length of its prefix: as given, else that of its network, else DEFAULT_PREFIX.
+fn address(text: &str, site: &Site) -> Result<IpNet, Refusal> {
+    let bad = |why: &dyn std::fmt::Display| Refusal::bad("interface", &why);
+    let (address, prefix) = match text.split_once('/') {
+        Some((address, prefix)) => (address, Some(prefix.parse().map_err(|why| bad(&why))?)),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().map_err(|why| bad(&why))?;
+    let network = site.networks.of(address).map(|network| network.net);
+    let prefix = prefix
+        .or(network.map(|net| net.prefix_len()))
+        .or(site.defaults.prefix)
+        .ok_or(Refusal::NoNetwork(address))?;
+    let net = IpNet::new(address, prefix).map_err(|why| bad(&why))?;
+    let refuse = |why| Err(Refusal::BadAddress { address, why });
+    if address.is_loopback() || address.is_multicast() || address.is_unspecified() {
+        return refuse("it is a special one");
+    }
+    if net.prefix_len() < net.max_prefix_len() - 1 && (address == net.network() || address == net.broadcast())
+    {
+        return refuse("it is that of its whole network");
+    }
+    if site
+        .networks
+        .of(address)
+        .is_some_and(|network| network.gateway == address)
+    {
+        return refuse("it is that of the gateway");
+    }
+    Ok(net)
+}
+
+fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
+    let Create { guest, host, .. } = request;
+    let place = site.host(host)?;
+    let address = Line::of(&request.address).map_err(|why| Refusal::bad("interface", &why))?;
+    let work = Line::of(&site.state.join("templates.work").display())
+        .map_err(|why| Refusal::bad("template", &why))?;
+    let mut p = Planner::default();
+
+    p.on(
+        host,
+        CheckNew {
+            guest: guest.clone(),
+            address: address.clone(),
+            device: request.device.clone(),
+            bytes: request.bytes,
+        },
+    );
+    let names = p.here(ChooseNames { guest: guest.clone() }).answers();
+    let archive = p
+        .on(host, PlaceTemplate { job: names.job })
+        .undo(Cleaning)
+        .creates("template", "{job}.tar")
+        .no();
+    p.here(SendTemplate {
+        archive: request.archive.clone(),
+        work,
+        destination: place.destination.clone(),
+        shell: place.shell.clone(),
+    });
+    let volume = p
+        .on(
+            host,
+            MakeVolume {
+                volume: names.partial,
+            },
+        )
+        .undo(Cleaning)
+        .creates("volume", format!("{guest}.partial-{{job}}"))
+        .no();
+    p.on(
+        host,
+        UnpackTemplate {
+            volume: names.partial,
+            job: names.job,
+        },
+    );
+    p.on(
+        host,
+        WriteIdentity {
+            volume: names.partial,
+            guest: guest.clone(),
+            address: address.clone(),
+            gateway: request.gateway.clone(),
+            domain: request.domain.clone(),
+            nameservers: request.nameservers.clone(),
+            mirror: request.mirror.clone(),
+        },
+    );
+    if request.disk != Megabytes(0) {
+        p.on(
+            host,
+            LimitVolume {
+                volume: names.partial,
+                megabytes: request.disk,
+            },
+        );
+    }
+    let definition = p
+        .on(
+            host,
+            PutDefinition {
+                guest: guest.clone(),
+                address: address.clone().into(),
+                device: request.device.clone().into(),
+                rss: request.rss.into(),
+                tmpfs: request.tmpfs.into(),
+                proc: request.proc.into(),
+                cpu: request.cpu.into(),
+            },
+        )
+        .undo(Cleaning)
+        .creates("definition", guest)
+        .no();
+    p.on(
+        host,
+        RenameVolume {
+            from: names.partial,
+            to: guest.clone(),
+        },
+    )
+    .undo(Cleaning);
+    let running = if request.start { YesNo::Yes } else { YesNo::No };
+    let mut struck = vec![volume, definition];
+    if request.start {
+        struck.push(
+            p.on(
+                host,
+                StartQuarantined {
+                    guest: guest.clone(),
+                    running: running.into(),
+                },
+            )
+            .undo(Cleaning)
+            .creates("quarantine", format!("vsjob_q_{guest}"))
+            .no(),
+        );
+        p.on(
+            host,
+            CheckHealth {
+                guest: guest.clone(),
+                running: running.into(),
+                address: address.clone().into(),
+                command: request.health.clone(),
+            },
+        );
+    }
+    let admitted = p
+        .on(
+            host,
+            AdmitGuest {
+                guest: guest.clone(),
+                running: running.into(),
+                address: address.clone().into(),
+                began: 0.into(),
+                job: names.job,
+            },
+        )
+        .pivot()
+        .places(guest, host)
+        .creates("folder", "{job}")
+        .strikes(&struck)
+        .no();
+    if request.enable {
+        p.on(
+            host,
+            EnableGuest {
+                guest: guest.clone(),
+                enabled: YesNo::Yes.into(),
+                running: running.into(),
+                address: address.into(),
+                device: request.device.clone().into(),
+            },
+        );
+    }
+    p.on(host, DropTemplate { job: names.job }).strikes(&[archive]);
+    p.on(host, DropReceived { job: names.job }).strikes(&[admitted]);
+
+    Ok(Planned {
+        plan: p.finish(),
+        locks: vec![
+            Held::Guest(guest.clone()).alone(),
+            Held::Address(request.address.addr()).alone(),
+            Held::Template(request.template.clone()).shared(),
+            Held::Host(host.clone()).shared(),
+        ],
+        title: format!("create {guest} on {host}"),
+    })
+}

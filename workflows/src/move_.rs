@@ -1,0 +1,389 @@
+//! `move`: a guest moves to another host, nearly live. While it runs it is copied again and again; it stands still only
+//! for the last pass. OPERATIONS.md, 'Plans'.
+
+use std::time::Duration;
+
+use vsjob_engine::HostName;
+use vsjob_engine::UndoKind::{Cleaning, Gating};
+use vsjob_workers::Capability;
+
+use crate::actions::admit_guest::AdmitGuest;
+use crate::actions::allow_key::AllowKey;
+use crate::actions::check_health::CheckHealth;
+use crate::actions::check_reachable::CheckReachable;
+use crate::actions::check_source::CheckSource;
+use crate::actions::check_target::CheckTarget;
+use crate::actions::choose_names::ChooseNames;
+use crate::actions::count_copy::CountCopy;
+use crate::actions::disable_guest::DisableGuest;
+use crate::actions::drop_received::DropReceived;
+use crate::actions::drop_sent::DropSent;
+use crate::actions::enable_guest::EnableGuest;
+use crate::actions::fence_guest::FenceGuest;
+use crate::actions::hand_over::HandOver;
+use crate::actions::make_key::MakeKey;
+use crate::actions::make_volume::MakeVolume;
+use crate::actions::put_definition::PutDefinition;
+use crate::actions::read_facts::ReadFacts;
+use crate::actions::rename_volume::RenameVolume;
+use crate::actions::send_last::SendLast;
+use crate::actions::send_passes::SendPasses;
+use crate::actions::start_quarantined::StartQuarantined;
+use crate::actions::stop_guest::StopGuest;
+use crate::actions::verify_copy::VerifyCopy;
+use crate::{
+    GuestName, Held, Line, OnBudget, Operation, Parameter, Planned, Planner, Reading, Refusal, Site, Span,
+};
+
+pub(crate) const OPERATION: Operation = Operation {
+    name: "move",
+    summary: "move a guest to another host, nearly live",
+    parameters: &[
+        Parameter {
+            name: "name",
+            value: "GUEST",
+            required: true,
+            help: "the guest",
+        },
+        Parameter {
+            name: "dst",
+            value: "HOST",
+            required: true,
+            help: "where it goes",
+        },
+        Parameter {
+            name: "src",
+            value: "HOST",
+            required: false,
+            help: "refuse unless it is there now",
+        },
+        Parameter {
+            name: "max-downtime",
+            value: "TIME",
+            required: false,
+            help: "how long it may stand still (5s)",
+        },
+        Parameter {
+            name: "on-budget",
+            value: "fail|proceed",
+            required: false,
+            help: "what to do when it would stand still for longer (fail)",
+        },
+        Parameter {
+            name: "health",
+            value: "COMMAND",
+            required: false,
+            help: "a command that must succeed in the guest before it is admitted",
+        },
+        Parameter {
+            name: "grace",
+            value: "TIME",
+            required: false,
+            help: "when what it leaves behind is deleted (7d)",
+        },
+    ],
+    plan: |reading, site| plan(&Move::read(reading)?, site),
+};
+
+struct Move {
+    guest: GuestName,
+    to: HostName,
+    from: Option<HostName>,
+    max_downtime: Span,
+    on_budget: OnBudget,
+    health: Line,
+    grace: Span,
+}
+
+impl Move {
+    fn read(request: &Reading<'_>) -> Result<Self, Refusal> {
+        let span = |name, seconds| {
+            let given = request.optional(name)?;
+            Ok(given.unwrap_or(Span(Duration::from_secs(seconds))))
+        };
+        Ok(Self {
+            guest: request.required("name")?,
+            to: request.required("dst")?,
+            from: request.optional("src")?,
+            max_downtime: span("max-downtime", 5)?,
+            on_budget: request.optional("on-budget")?.unwrap_or_default(),
+            health: request.optional("health")?.unwrap_or_default(),
+            grace: span("grace", 7 * 24 * 3600)?,
+        })
+    }
+
+    /// Where the guest is, if it can move.
+    fn resolve(&self, site: &Site) -> Result<HostName, Refusal> {
+        let (guest, to) = (&self.guest, &self.to);
+        let from = site.place_of(guest)?;
+        if let Some(said) = self.from.as_ref().filter(|said| *said != from) {
+            return Err(Refusal::NotThere {
+                guest: guest.clone(),
+                host: from.clone(),
+                said: said.clone(),
+            });
+        }
+        let (source, target) = (site.host(from)?, site.host(to)?);
+        if from == to {
+            return Err(Refusal::AlreadyThere {
+                guest: guest.clone(),
+                host: to.clone(),
+            });
+        }
+        if source.drivers != target.drivers {
+            return Err(Refusal::DriversDiffer {
+                from: from.clone(),
+                to: to.clone(),
+            });
+        }
+        for (need, what) in [
+            (Capability::Snapshot, "a snapshot of a volume"),
+            (Capability::Quarantine, "a guest in quarantine"),
+        ] {
+            if !target.drivers.can(need) {
+                return Err(Refusal::Unable {
+                    host: to.clone(),
+                    what,
+                });
+            }
+        }
+        Ok(from.clone())
+    }
+}
+
+fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
+    let from = request.resolve(site)?;
+    let Move { guest, to, .. } = request;
+    let (source, target) = (site.host(&from)?, site.host(to)?);
+    let bwlimit = Line::of(&source.bwlimit).map_err(|why| Refusal::bad("name", &why))?;
+    let mut p = Planner::default();
+
+    let checked = p.on(&from, CheckSource { guest: guest.clone() }).answers();
+    let was = p.on(&from, ReadFacts { guest: guest.clone() }).answers();
+    p.on(
+        to,
+        CheckTarget {
+            guest: guest.clone(),
+            bytes: checked.bytes,
+            arch: checked.arch,
+            device: checked.device,
+        },
+    );
+    let names = p.here(ChooseNames { guest: guest.clone() }).answers();
+    let volume = p
+        .on(
+            to,
+            MakeVolume {
+                volume: names.partial,
+            },
+        )
+        .undo(Cleaning)
+        .creates("volume", format!("{guest}.partial-{{job}}"))
+        .no();
+    let made = p
+        .on(&from, MakeKey { job: names.job })
+        .undo(Cleaning)
+        .creates("folder", "{job}");
+    let (key, made) = (made.answers(), made.no());
+    let allowed = p
+        .on(
+            to,
+            AllowKey {
+                job: names.job,
+                key: key.key,
+                volume: names.partial,
+            },
+        )
+        .undo(Cleaning)
+        .creates("folder", "{job}")
+        .creates("key", "vsjob-{job}")
+        .creates("scratch", ".vsjob-{job}-scratch");
+    let (host_key, allowed) = (allowed.answers().host_key, allowed.no());
+    let passes = p
+        .between(
+            &from,
+            to,
+            SendPasses {
+                guest: guest.clone(),
+                snapshot: names.snapshot,
+                job: names.job,
+                address: target.address.clone(),
+                port: target.port,
+                user: target.user.clone(),
+                host_key,
+                bytes: checked.bytes,
+                max_downtime: request.max_downtime,
+                on_budget: request.on_budget,
+                bwlimit: bwlimit.clone(),
+                running: was.running,
+            },
+        )
+        .undo(Cleaning)
+        .creates("snapshot", ".vsjob-{job}-1");
+    let (sent, passes) = (passes.answers(), passes.no());
+    let counted = p
+        .on(
+            to,
+            CountCopy {
+                volume: names.partial,
+                files: sent.files,
+                size: sent.size,
+            },
+        )
+        .answers();
+    let definition = p
+        .on(
+            to,
+            PutDefinition {
+                guest: guest.clone(),
+                address: was.address.into(),
+                device: was.device.into(),
+                rss: was.rss.into(),
+                tmpfs: was.tmpfs.into(),
+                proc: was.proc.into(),
+                cpu: was.cpu.into(),
+            },
+        )
+        .undo(Cleaning)
+        .creates("definition", guest)
+        .no();
+    let (running, enabled) = (was.running, was.enabled);
+    p.on(
+        &from,
+        DisableGuest {
+            guest: guest.clone(),
+            enabled: enabled.into(),
+            running: running.into(),
+        },
+    )
+    .undo(Gating);
+    let stopped = p
+        .on(
+            &from,
+            StopGuest {
+                guest: guest.clone(),
+                running: running.into(),
+            },
+        )
+        .undo(Gating)
+        .answers();
+    let rest = p
+        .between(
+            &from,
+            to,
+            SendLast {
+                guest: guest.clone(),
+                job: names.job,
+                address: target.address.clone(),
+                port: target.port,
+                user: target.user.clone(),
+                host_key,
+                bytes: checked.bytes,
+                bwlimit,
+            },
+        )
+        .answers();
+    p.on(
+        to,
+        VerifyCopy {
+            volume: names.partial,
+            counted: counted.files,
+            files: rest.files,
+            size: rest.size,
+            grown: rest.grown,
+        },
+    );
+    p.on(
+        &from,
+        FenceGuest {
+            guest: guest.clone(),
+            moved: names.moved,
+        },
+    )
+    .undo(Gating)
+    .creates("volume", format!("{guest}.moved-{{job}}"));
+    p.on(
+        to,
+        RenameVolume {
+            from: names.partial,
+            to: guest.clone(),
+        },
+    )
+    .undo(Cleaning);
+    let quarantine = p
+        .on(
+            to,
+            StartQuarantined {
+                guest: guest.clone(),
+                running: running.into(),
+            },
+        )
+        .undo(Cleaning)
+        .creates("quarantine", format!("vsjob_q_{guest}"))
+        .no();
+    p.on(
+        to,
+        CheckHealth {
+            guest: guest.clone(),
+            running: running.into(),
+            address: was.address.into(),
+            command: request.health.clone(),
+        },
+    );
+    p.on(
+        to,
+        AdmitGuest {
+            guest: guest.clone(),
+            running: running.into(),
+            address: was.address.into(),
+            began: stopped.began.into(),
+            job: names.job,
+        },
+    )
+    .pivot()
+    .places(guest, to)
+    .strikes(&[volume, definition, quarantine]);
+    p.on(
+        &from,
+        CheckReachable {
+            device: was.device,
+            address: was.address,
+            running,
+        },
+    );
+    p.on(
+        to,
+        EnableGuest {
+            guest: guest.clone(),
+            enabled: enabled.into(),
+            running: running.into(),
+            address: was.address.into(),
+            device: was.device.into(),
+        },
+    );
+    p.on(
+        &from,
+        DropSent {
+            job: names.job,
+            snapshot: names.snapshot,
+        },
+    )
+    .strikes(&[made, passes]);
+    p.on(to, DropReceived { job: names.job }).strikes(&[allowed]);
+    p.here(HandOver {
+        guest: guest.clone(),
+        host: Line::of(&from).map_err(|why| Refusal::bad("name", &why))?,
+        moved: names.moved,
+        grace: request.grace,
+    });
+
+    Ok(Planned {
+        plan: p.finish(),
+        locks: vec![
+            Held::Guest(guest.clone()).alone(),
+            Held::Host(from.clone()).shared(),
+            Held::Host(to.clone()).shared(),
+        ],
+        title: format!("move {guest} from {from} to {to}"),
+    })
+}

@@ -1,0 +1,290 @@
+//! What holds for every operation and every action, and the plans as they stand.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use vsjob_engine::{Plan, UndoKind, Value};
+use vsjob_workers::{Action, Drivers, Settings, Side, Slaves};
+
+use crate::{Parameters, Refusal, Site, Template, operation, operations, registry, render, site_hosts};
+
+fn site() -> Site {
+    let slaves = Slaves::parse("slaves.conf", "vsh-01\nvsh-02\nvsh-03:noselect\n").unwrap();
+    let settings = Settings::parse("vsjob.toml", "").unwrap();
+    let networks = "1,10.0.1.0/24,10.0.1.1,foo.bar,10.0.3.6\n";
+    Site {
+        state: "/state".into(),
+        placement: [("ldap".parse().unwrap(), "vsh-01".parse().unwrap())].into(),
+        hosts: site_hosts(&slaves, &settings),
+        networks: vsjob_workers::Networks::parse("networks.conf", networks).unwrap(),
+        templates: [(
+            "debian".parse().unwrap(),
+            Template {
+                archive: "/templates/debian.tar.zst".into(),
+                bytes: 1000,
+            },
+        )]
+        .into(),
+        ..Site::default()
+    }
+}
+
+fn parameters(given: &str) -> Parameters {
+    given
+        .split_whitespace()
+        .map(|word| word.split_once('=').unwrap())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn plan(name: &str, given: &str) -> Plan {
+    operation(name)
+        .unwrap()
+        .plan(&parameters(given), &site())
+        .unwrap()
+        .plan
+}
+
+fn refusal(name: &str, given: &str) -> Refusal {
+    operation(name)
+        .unwrap()
+        .plan(&parameters(given), &site())
+        .unwrap_err()
+}
+
+/// A request that each operation accepts.
+fn example(name: &str) -> &'static str {
+    match name {
+        "demo" => "fail-at=3",
+        "create" => "name=web interface=10.0.1.5 template=debian disk=500 start=true enable=true",
+        "move" => "name=ldap dst=vsh-02",
+        "purge" => "name=ldap host=vsh-02 moved=ldap.moved-1f2e3d4c",
+        "guest-start" | "guest-stop" | "guest-enable" | "guest-disable" => "name=ldap",
+        "adopt" => "name=mail host=vsh-02",
+        other => panic!("the operation {other} has no example here"),
+    }
+}
+
+fn outline(plan: &Plan) -> String {
+    let line = |step: &vsjob_engine::Step| {
+        let place = step.hosts.first().map_or("master", |host| host.as_str());
+        let undo = match step.undo {
+            Some(UndoKind::Gating) => " (g)",
+            Some(UndoKind::Cleaning) => " (c)",
+            None => "",
+        };
+        let pivot = if step.pivot { "P " } else { "" };
+        format!("{place}: {pivot}{}{undo}", step.title)
+    };
+    plan.steps.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_operation_makes_a_plan_that_keeps_the_rules() {
+    for operation in operations() {
+        let plan = plan(operation.name, example(operation.name));
+        plan.check()
+            .unwrap_or_else(|why| panic!("{}: {why}", operation.name));
+        let mut created = 0;
+        for step in &plan.steps {
+            let action = registry().find(&step.action);
+            let action = action.unwrap_or_else(|| panic!("{} is in no registry", step.action.name));
+            assert_eq!(step.args.len(), action.args().len(), "{}", step.title);
+            assert!(
+                !step.title.contains('{'),
+                "a title shows an argument that is not known: {}",
+                step.title
+            );
+            if let Action::Host(action) = action {
+                assert_eq!(
+                    step.undo.is_some(),
+                    step.undo.is_some() && !action.undo.is_empty(),
+                    "{}",
+                    step.title
+                );
+            }
+            for arg in &step.args {
+                if let Value::Output { step: from, key } = &arg.value {
+                    let source = &plan.steps[from.index()];
+                    let source = registry().find(&source.action).unwrap();
+                    assert!(
+                        source.outputs().contains(&key.as_str()),
+                        "{} does not answer {key}",
+                        step.title
+                    );
+                }
+            }
+            created += step.creates.len();
+        }
+        let struck: BTreeSet<_> = plan.steps.iter().flat_map(|step| &step.strikes).collect();
+        for (no, step) in plan.numbered() {
+            if step.creates.iter().any(|object| !object.name.contains(".moved-")) {
+                assert!(
+                    struck.contains(&no),
+                    "{}: what step {no} creates is never struck",
+                    operation.name
+                );
+            }
+        }
+        assert!(
+            created > 0 || plan.steps.len() < 6,
+            "{} leaves nothing behind?",
+            operation.name
+        );
+    }
+}
+
+#[test]
+fn a_move_is_its_line_in_the_specification() {
+    insta::assert_snapshot!(outline(&plan("move", "name=ldap dst=vsh-02")));
+}
+
+#[test]
+fn a_guest_is_created_under_another_name_and_admitted_last() {
+    insta::assert_snapshot!(outline(&plan("create", example("create"))));
+}
+
+#[test]
+fn a_purge_sees_the_copy_first() {
+    insta::assert_snapshot!(outline(&plan("purge", example("purge"))));
+}
+
+#[test]
+fn a_plan_shows_what_will_be_sent() {
+    let plan = plan("purge", example("purge"));
+    let shown = render(&plan, &registry(), &site(), true);
+    assert!(shown.contains("moved = ldap.moved-1f2e3d4c"), "{shown}");
+    for step in &plan.steps {
+        let Some(Action::Host(action)) = registry().find(&step.action) else {
+            continue;
+        };
+        let script = action.script(Side::Do, &Drivers::default()).unwrap();
+        assert!(
+            shown.contains(&format!("{} {}", script.name, script.hash)),
+            "{shown}"
+        );
+        assert!(
+            shown.contains(&*script.text),
+            "the text of {} is not shown",
+            script.name
+        );
+    }
+    let shown = render(
+        &self::plan("move", "name=ldap dst=vsh-02"),
+        &registry(),
+        &site(),
+        false,
+    );
+    assert!(shown.contains("snapshot = <step 4: snapshot>"), "{shown}");
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_with_a_code_before_anything_changes() {
+    for (name, given, code) in [
+        ("move", "name=ldap", "VSJ0403"),
+        ("move", "name=ldap dst=vsh-02 speed=1", "VSJ0402"),
+        ("move", "name=../ldap dst=vsh-02", "VSJ0404"),
+        ("move", "name=l;dap dst=vsh-02", "VSJ0404"),
+        ("move", "name=nobody dst=vsh-02", "VSJ0405"),
+        ("move", "name=ldap dst=vsh-09", "VSJ0406"),
+        ("move", "name=ldap dst=vsh-01", "VSJ0408"),
+        ("move", "name=ldap dst=vsh-02 src=vsh-03", "VSJ0409"),
+        ("move", "name=ldap dst=vsh-02 max-downtime=soon", "VSJ0404"),
+        (
+            "create",
+            "name=ldap interface=10.0.1.5 template=debian",
+            "VSJ0407",
+        ),
+        ("create", "name=web interface=10.0.1.5", "VSJ0403"),
+        ("create", "name=web interface=10.0.1.5 template=suse", "VSJ0410"),
+        ("create", "name=web interface=10.9.1.5 template=debian", "VSJ0411"),
+        (
+            "create",
+            "name=web interface=10.0.1.255 template=debian",
+            "VSJ0412",
+        ),
+        ("create", "name=web interface=10.0.1.1 template=debian", "VSJ0412"),
+        (
+            "create",
+            "name=web interface=127.0.0.1/8 template=debian",
+            "VSJ0412",
+        ),
+        ("purge", "name=ldap host=vsh-02 moved=ldap", "VSJ0404"),
+        ("adopt", "name=ldap host=vsh-02", "VSJ0407"),
+    ] {
+        let refusal = refusal(name, given);
+        assert_eq!(refusal.code(), code, "{name} {given}: {refusal}");
+        assert!(!refusal.hint().is_empty());
+    }
+    let long = "x".repeat(300);
+    assert_eq!(
+        refusal("move", &format!("name={long} dst=vsh-02")).code(),
+        "VSJ0404"
+    );
+    let mut line = parameters("dst=vsh-02");
+    line.insert("name".to_owned(), "ldap\nrm".to_owned());
+    let refused = operation("move").unwrap().plan(&line, &site()).unwrap_err();
+    assert_eq!(refused.code(), "VSJ0404");
+    assert!(!refused.to_string().contains('\n'));
+    assert_eq!(operation("mvoe").unwrap_err().hint(), "did you mean `move`?");
+}
+
+#[test]
+fn every_code_is_explained() {
+    let mut texts = vec![include_str!("refusal.rs").to_owned()];
+    let actions = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/actions")).unwrap();
+    texts.extend(actions.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()));
+    let drivers = Drivers::default();
+    texts.extend(
+        [drivers.runtime, drivers.storage, drivers.network]
+            .iter()
+            .map(|driver| driver.library.to_owned()),
+    );
+    texts.push(drivers.library(vsjob_workers::Library::Transfer).to_owned());
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors");
+    for text in texts {
+        for (at, _) in text.match_indices("VSJ04") {
+            let code = &text[at..at + 7];
+            let path = format!("{docs}/{code}.md");
+            let told = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{path} is missing"));
+            assert!(told.starts_with(&format!("# {code}: ")), "{path}");
+        }
+    }
+}
+
+#[test]
+fn every_script_passes_shellcheck() {
+    if Command::new("shellcheck").arg("--version").output().is_err() {
+        eprintln!("skipped: needs shellcheck");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = vec![];
+    let mut add = |name: &str, text: &str| {
+        let path = folder.path().join(format!("{name}.sh"));
+        std::fs::write(&path, text).unwrap();
+        files.push(path);
+    };
+    let drivers = Drivers::default();
+    for driver in [drivers.runtime, drivers.storage, drivers.network] {
+        add(driver.name, driver.library);
+    }
+    add("transfer", drivers.library(vsjob_workers::Library::Transfer));
+    for action in registry().iter() {
+        let Action::Host(action) = action else { continue };
+        add(&format!("{}.do", action.name), action.do_);
+        add(&format!("{}.probe", action.name), action.probe);
+        add(&format!("{}.undo", action.name), action.undo);
+    }
+    // Variables and functions of one part are used in others: what is said about that is not meant.
+    let output = Command::new("shellcheck")
+        .args(["-s", "sh", "-e", "SC2034,SC2154,SC2148"])
+        .args(&files)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+}
