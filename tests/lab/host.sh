@@ -29,6 +29,7 @@ host_identity() {
 
 host_start() {
   setsid "$SELF" _supervise --dir "$dir" "$1" </dev/null >>"$dir/hosts/$1/console.log" 2>&1 &
+  disown
 }
 
 host_supervise() {
@@ -66,7 +67,7 @@ host_life() {
 disk_is_free() { [ -z "$(losetup --associated "$1")" ]; }
 host_is_gone() { [ ! -e "$dir/hosts/$1/supervisor" ] || ! kill -0 "$(cat "$dir/hosts/$1/supervisor")" 2>/dev/null; }
 host_wait_gone() {
-  until_true 60 host_is_gone "$1" || die "$1 does not end"
+  until_true 120 host_is_gone "$1" || die "$1 does not end"
   rm -f "$dir/hosts/$1/supervisor"
   until_true 20 disk_is_free "$dir/hosts/$1/disk" || die "the disk of $1 is still in use"
 }
@@ -101,7 +102,7 @@ host_is_ready() {
   nsenter --target "$leader" --net timeout 2 bash -c \
     'exec 3<>/dev/tcp/127.0.0.1/22 && read -r greeting <&3 && [[ $greeting == SSH-* ]]' 2>/dev/null
 }
-host_wait_ready() { until_true 60 host_is_ready "$1" || { say "$1 does not come up: $dir/hosts/$1/console.log"; return 1; }; }
+host_wait_ready() { until_true 180 host_is_ready "$1" || { say "$1 does not come up: $dir/hosts/$1/console.log"; return 1; }; }
 
 host_run() {
   [ $# -gt 0 ] || misuse 'run what?'
@@ -138,7 +139,7 @@ host_reboot() {
   before=$(host_boot_id "$host")
   [ "$before" != - ] || die "$host is down"
   (host_run systemctl reboot) || die "$host refuses to reboot"
-  until_true 120 host_has_another_life "$before" || die "$host does not come back: $dir/hosts/$host/console.log"
+  until_true 180 host_has_another_life "$before" || die "$host does not come back: $dir/hosts/$host/console.log"
 }
 
 # The loop device shrinks to one sector: from here on each write to the disk fails, whatever the
