@@ -1,5 +1,6 @@
 //! The harness of the end-to-end tests.
 
+pub mod ground;
 pub mod lab;
 pub mod master;
 pub mod matrix;

@@ -31,6 +31,7 @@ pub struct SshLine {
     builder: SessionBuilder,
     address: String,
     sudo: bool,
+    control_directory: PathBuf,
     session: Mutex<Option<Arc<Session>>>,
 }
 
@@ -58,6 +59,7 @@ impl SshLine {
             builder,
             address: address.to_owned(),
             sudo: user.is_some_and(|user| user != "root"),
+            control_directory: options.control_directory.clone(),
             session: Mutex::new(None),
         }
     }
@@ -66,6 +68,10 @@ impl SshLine {
         let mut session = self.session.lock().await;
         if let Some(session) = &*session {
             return Ok(Arc::clone(session));
+        }
+        if let Err(e) = tokio::fs::create_dir_all(&self.control_directory).await {
+            let folder = self.control_directory.display();
+            return Err(LineError::Unreachable(format!("{folder}: {e}")));
         }
         let fresh = self
             .builder

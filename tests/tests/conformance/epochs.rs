@@ -1,0 +1,46 @@
+//! Two masters: the older one changes nothing.
+
+use anyhow::Context;
+use vsjob_engine::{Actions, Outcome, StepNo};
+use vsjob_workers::HostError;
+
+use crate::{APPEND, Bench, done, epoch};
+
+pub(crate) async fn an_older_master_changes_nothing(bench: &Bench) -> anyhow::Result<()> {
+    assert!(done(
+        &bench
+            .pool
+            .perform(bench.work(&APPEND, &[&bench.file, "old", "0"]))
+            .await
+    ));
+    let newer = bench.another_pool()?;
+    let claims = newer.claim(epoch(bench.epoch.counter + 1)).await;
+    let claim = claims[0].1.clone()?.context("claimed")?;
+    let ours = format!("{}-1-1", bench.job);
+    assert!(
+        claim
+            .runs
+            .iter()
+            .any(|run| run.name == ours && run.state == "finished"),
+        "{claim:?}"
+    );
+
+    let mut late = bench.work(&APPEND, &[&bench.file, "late", "0"]);
+    late.step = StepNo(1);
+    let outcome = bench.pool.perform(late).await;
+    assert!(
+        matches!(&outcome, Outcome::Unknown(failure) if failure.code == "VSJ0304"),
+        "{outcome:?}"
+    );
+    assert!(bench.pool.superseded().borrow().is_some());
+    assert_eq!(bench.wrote(), "old\n");
+
+    // Nor does another master that drew the same counter.
+    let twin = bench.another_pool()?;
+    let claims = twin.claim(epoch(bench.epoch.counter + 1)).await;
+    assert!(
+        matches!(claims[0].1, Err(HostError::EpochRefused { .. })),
+        "{claims:?}"
+    );
+    Ok(())
+}

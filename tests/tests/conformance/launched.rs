@@ -1,0 +1,157 @@
+//! Launched commands: what a step did is known, whatever becomes of the line, the host and the master.
+
+use vsjob_engine::{Actions, Epoch, Outcome, Work};
+
+use crate::{APPEND, Bench, SLOW, again, done, to_the_end, undo, until};
+
+pub(crate) async fn a_step_is_done_and_undone(bench: &Bench) -> anyhow::Result<()> {
+    let work = bench.work(&APPEND, &[&bench.file, "hello", "0"]);
+    let outcome = bench.pool.perform(work.clone()).await;
+    let Outcome::Done(outputs) = outcome else {
+        anyhow::bail!("{outcome:?}");
+    };
+    assert_eq!(outputs.get("wrote").map(String::as_str), Some("hello"));
+    assert_eq!(bench.wrote(), "hello\n");
+    let outcome = bench.pool.perform(undo(&work)).await;
+    assert!(done(&outcome), "{outcome:?}");
+    assert_eq!(bench.wrote(), "");
+    Ok(())
+}
+
+pub(crate) async fn a_step_whose_caller_has_gone_away_goes_on_and_is_found_again(
+    bench: &Bench,
+) -> anyhow::Result<()> {
+    let work = bench.work(&SLOW, &[&bench.file, "once", "1"]);
+    let (pool, first) = (&bench.pool, work.clone());
+    let mut progress = work.progress.subscribe();
+    tokio::select! {
+        outcome = pool.perform(first) => anyhow::bail!("it ended: {outcome:?}"),
+        word = progress.wait_for(|word| word.bytes == 1) => {
+            assert_eq!((word?.total, work.progress.borrow().note.as_str()), (Some(2), "half of once"));
+        }
+    }
+    // Another life of the master: nothing of the first one is left.
+    let mut later = again(&work);
+    later.epoch = Epoch {
+        counter: bench.epoch.counter + 1,
+        ..bench.epoch
+    };
+    let outcome = bench.another_pool()?.perform(later).await;
+    assert!(done(&outcome), "{outcome:?}");
+    assert_eq!(bench.wrote(), "once\n");
+    Ok(())
+}
+
+pub(crate) async fn a_step_that_never_began_is_told_from_one_that_did(bench: &Bench) -> anyhow::Result<()> {
+    let work = bench.work(&APPEND, &[&bench.file, "x", "0"]);
+    assert_eq!(bench.pool.perform(again(&work)).await, Outcome::NotDone);
+    assert!(done(&bench.pool.perform(work.clone()).await));
+    assert!(done(&bench.pool.perform(again(&work)).await));
+    // Even performed again by mistake, an attempt is performed once.
+    assert!(done(&bench.pool.perform(work).await));
+    assert_eq!(bench.wrote(), "x\n");
+    Ok(())
+}
+
+pub(crate) async fn undo_stops_what_runs_and_what_is_only_about_to_run(bench: &Bench) -> anyhow::Result<()> {
+    let work = bench.work(&SLOW, &[&bench.file, "never", "30"]);
+    let first = tokio::spawn(bench.pool.perform(work.clone()));
+    let pid = format!("var/lib/vsjob/run/{}-1-1/pid", bench.job);
+    until("it runs", || {
+        bench.ground.read(&pid).is_ok_and(|pid| !pid.is_empty())
+    })
+    .await?;
+    let outcome = bench.pool.perform(undo(&work)).await;
+    assert!(done(&outcome), "{outcome:?}");
+    let interrupted = first.await?;
+    assert!(!done(&interrupted), "{interrupted:?}");
+    // A late attempt finds the mark.
+    let late = Work { attempt: 2, ..work };
+    let outcome = bench.pool.perform(late).await;
+    assert!(
+        matches!(&outcome, Outcome::Failed(failure) if failure.code == "VSJ0312"),
+        "{outcome:?}"
+    );
+    assert_eq!(bench.wrote(), "");
+    Ok(())
+}
+
+/// Starts a step, and lets something happen as soon as it has told progress.
+async fn in_the_middle(
+    bench: &Bench,
+    work: &Work,
+    happens: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<Outcome> {
+    let mut progress = work.progress.subscribe();
+    let running = tokio::spawn(bench.pool.perform(work.clone()));
+    progress.wait_for(|word| word.bytes == 1).await?;
+    happens()?;
+    Ok(running.await?)
+}
+
+pub(crate) async fn a_line_that_is_cut_in_the_middle_loses_no_work(bench: &Bench) -> anyhow::Result<()> {
+    let work = bench.work(&SLOW, &[&bench.file, "once", "2"]);
+    let outcome = in_the_middle(bench, &work, || bench.ground.cut()).await?;
+    assert!(
+        matches!(&outcome, Outcome::Unknown(failure) if failure.code == "VSJ0301"),
+        "{outcome:?}"
+    );
+    bench.ground.heal()?;
+    let outcome = to_the_end(bench, again(&work)).await?;
+    assert!(done(&outcome), "{outcome:?}");
+    assert_eq!(bench.wrote(), "once\n");
+    Ok(())
+}
+
+pub(crate) async fn an_sshd_that_is_killed_in_the_middle_is_not_even_noticed(
+    bench: &Bench,
+) -> anyhow::Result<()> {
+    let work = bench.work(&SLOW, &[&bench.file, "once", "2"]);
+    let first = in_the_middle(bench, &work, || bench.ground.kill_sshd()).await?;
+    let outcome = match first {
+        Outcome::Unknown(_) => to_the_end(bench, again(&work)).await?,
+        end => end,
+    };
+    assert!(done(&outcome), "{outcome:?}");
+    assert_eq!(bench.wrote(), "once\n");
+    Ok(())
+}
+
+pub(crate) async fn a_host_that_reboots_in_the_middle_does_it_anew(bench: &Bench) -> anyhow::Result<()> {
+    let work = bench.work(&SLOW, &[&bench.file, "once", "3"]);
+    let outcome = in_the_middle(bench, &work, || {
+        bench.ground.power_cut()?;
+        bench.ground.boot()
+    })
+    .await?;
+    assert!(!done(&outcome), "{outcome:?}");
+    let outcome = to_the_end(bench, again(&work)).await?;
+    assert!(done(&outcome), "{outcome:?}");
+    assert_eq!(bench.wrote(), "once\n");
+    Ok(())
+}
+
+pub(crate) async fn a_host_that_is_away_is_waited_for(bench: &Bench) -> anyhow::Result<()> {
+    let work = bench.work(&APPEND, &[&bench.file, "x", "0"]);
+    bench.ground.power_cut()?;
+    let outcome = bench.pool.perform(work.clone()).await;
+    assert!(
+        matches!(&outcome, Outcome::Unknown(failure) if failure.code == "VSJ0301"),
+        "{outcome:?}"
+    );
+    bench.ground.boot()?;
+    assert_eq!(bench.pool.perform(again(&work)).await, Outcome::NotDone);
+    assert!(done(&bench.pool.perform(work).await));
+    Ok(())
+}
+
+pub(crate) async fn when_a_job_is_over_nothing_of_it_stays(bench: &Bench) -> anyhow::Result<()> {
+    let work = bench.work(&APPEND, &[&bench.file, "x", "0"]);
+    assert!(done(&bench.pool.perform(work.clone()).await));
+    assert!(done(&bench.pool.perform(undo(&work)).await));
+    let run = format!("var/lib/vsjob/run/{}-1-1", bench.job);
+    assert!(bench.ground.has(&run));
+    bench.pool.forget(bench.job, vec![bench.ground.host()]).await;
+    assert!(!bench.ground.has(&run));
+    Ok(())
+}

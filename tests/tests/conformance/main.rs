@@ -1,0 +1,230 @@
+//! What a host must do, whichever way it is reached: run on paper hosts, and on real ones where there is a lab.
+
+mod channel;
+mod epochs;
+mod faults;
+mod launched;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::watch;
+use uuid::Uuid;
+use vsjob_engine::{
+    ActionRef, Actions, Class, Clock, Epoch, JobId, Mode, Outcome, Progress, StepNo, SystemClock, Timestamp,
+    Work,
+};
+use vsjob_tests::ground::Ground;
+use vsjob_workers::{Action, Answer, HostAction, HostError, Pool, Question, Registry, Script};
+
+/// Appends a line, which shows how often it was done; and says how far it is.
+static APPEND: HostAction = HostAction {
+    name: "test-append",
+    args: &["file", "text", "seconds"],
+    outputs: &["wrote"],
+    probe: r#"
+        if [ -s "$R/root/$1" ]; then out state done; out wrote "$2"; else out state absent; fi"#,
+    do_: r#"
+        progress 1 2 "half of $2"
+        sleep "$3"
+        printf '%s\n' "$2" >>"$R/root/$1"
+        durable "$R/root/$1"
+        out wrote "$2""#,
+    undo: r#"
+        rm -f "$R/root/$1"
+        durable "$R/root/$1""#,
+    limit: Duration::from_secs(2),
+    ..HostAction::EMPTY
+};
+
+/// The same with time enough for things to happen.
+static SLOW: HostAction = HostAction {
+    name: "test-slow",
+    limit: Duration::from_secs(60),
+    ..APPEND
+};
+
+static EXIT: HostAction = HostAction {
+    name: "test-exit",
+    args: &["code"],
+    probe: "out state absent",
+    do_: r#"echo "last words" >&2; exit "$1""#,
+    ..HostAction::EMPTY
+};
+
+/// A host to try, and a master's pool with it.
+struct Bench {
+    ground: Ground,
+    pool: Pool,
+    epoch: Epoch,
+    job: JobId,
+    /// A file in /root of the host that no other test uses.
+    file: String,
+}
+
+fn epoch(counter: u64) -> Epoch {
+    Epoch {
+        counter,
+        id: Uuid::new_v4(),
+    }
+}
+
+/// Each bench gets later epochs than those before it, since real hosts remember.
+static BENCHES: AtomicU64 = AtomicU64::new(1);
+
+fn bench(ground: &Ground) -> anyhow::Result<Bench> {
+    let number = BENCHES.fetch_add(1, Ordering::Relaxed);
+    let registry = Registry::new([Action::Host(&APPEND), Action::Host(&SLOW), Action::Host(&EXIT)]);
+    Ok(Bench {
+        ground: ground.clone(),
+        pool: ground.pool(registry)?,
+        epoch: epoch(number * 10),
+        job: JobId::new(Timestamp::from_millis(1)),
+        file: format!("test-{number}"),
+    })
+}
+
+impl Bench {
+    /// Another life of the master.
+    fn another_pool(&self) -> anyhow::Result<Pool> {
+        self.ground.pool(self.pool.registry().clone())
+    }
+
+    fn wrote(&self) -> String {
+        self.ground
+            .read(&format!("root/{}", self.file))
+            .unwrap_or_default()
+    }
+
+    fn work(&self, action: &HostAction, args: &[&str]) -> Work {
+        Work {
+            job: self.job,
+            step: StepNo(0),
+            action: ActionRef {
+                name: action.name.to_owned(),
+                version: action.version,
+            },
+            mode: Mode::Do,
+            attempt: 1,
+            resume: false,
+            args: std::iter::zip(action.args, args)
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            hosts: vec![self.ground.host()],
+            epoch: self.epoch,
+            progress: watch::Sender::new(Progress::default()),
+        }
+    }
+
+    /// Runs a script that changes nothing.
+    async fn read(
+        &self,
+        text: &str,
+        args: &[&str],
+        limit: Duration,
+    ) -> anyhow::Result<Result<Answer, HostError>> {
+        let host = self.pool.host(&self.ground.host())?;
+        let args = args.iter().map(|&arg| arg.to_owned()).collect();
+        Ok(host
+            .ask(Question::read(Script::compose("test", &[], text), args, limit))
+            .await)
+    }
+}
+
+const MOMENT: Duration = Duration::from_secs(20);
+
+/// Waits until something is so, and fails if it does not become so.
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) -> anyhow::Result<()> {
+    for _ in 0..4000 {
+        if is_so() {
+            return Ok(());
+        }
+        SystemClock.sleep(Duration::from_millis(5)).await;
+    }
+    anyhow::bail!("it never came to this: {what}")
+}
+
+fn again(work: &Work) -> Work {
+    Work {
+        resume: true,
+        ..work.clone()
+    }
+}
+
+fn undo(work: &Work) -> Work {
+    Work {
+        mode: Mode::Undo,
+        resume: false,
+        ..work.clone()
+    }
+}
+
+/// What an engine does with a step: asks again while nothing is known, and performs anew what had no effect.
+async fn to_the_end(bench: &Bench, mut work: Work) -> anyhow::Result<Outcome> {
+    let mut last = None;
+    for _ in 0..50 {
+        let outcome = bench.pool.perform(work.clone()).await;
+        last = Some(outcome.clone());
+        match outcome {
+            Outcome::Unknown(_) => work.resume = true,
+            Outcome::NotDone => work.resume = false,
+            Outcome::Failed(failure) if failure.class == Class::Transient => {
+                work.attempt += 1;
+                work.resume = false;
+            }
+            end => return Ok(end),
+        }
+        SystemClock.sleep(Duration::from_millis(50)).await;
+    }
+    anyhow::bail!("no end but {last:?}")
+}
+
+fn done(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Done(_))
+}
+
+/// Each sentence is a test on paper hosts with either launcher, and all of them are one test on a real host.
+macro_rules! on_each_ground {
+    ($($module:ident::$sentence:ident,)*) => {
+        mod on_paper {
+            $(#[tokio::test]
+            async fn $sentence() -> anyhow::Result<()> {
+                super::$module::$sentence(&super::bench(&super::Ground::paper(1, false)?)?).await
+            })*
+        }
+
+        mod on_paper_with_systemd {
+            $(#[tokio::test]
+            async fn $sentence() -> anyhow::Result<()> {
+                super::$module::$sentence(&super::bench(&super::Ground::paper(1, true)?)?).await
+            })*
+        }
+
+        #[tokio::test]
+        async fn on_a_real_host() -> anyhow::Result<()> {
+            let Some(ground) = Ground::lab(1)? else { return Ok(()) };
+            $(let begin = SystemClock.now();
+            $module::$sentence(&bench(&ground)?).await.context(stringify!($sentence))?;
+            println!("{} {:?}", stringify!($sentence), SystemClock.now().since(begin));)*
+            Ok(())
+        }
+    };
+}
+
+on_each_ground! {
+    channel::exit_codes_are_true_on_a_channel_and_in_a_run_directory,
+    channel::any_bytes_and_ten_megabytes_come_through,
+    channel::metacharacters_in_arguments_are_inert,
+    channel::what_hangs_in_a_channel_is_ended_and_the_host_stays_usable,
+    launched::a_step_is_done_and_undone,
+    launched::a_step_whose_caller_has_gone_away_goes_on_and_is_found_again,
+    launched::a_step_that_never_began_is_told_from_one_that_did,
+    launched::undo_stops_what_runs_and_what_is_only_about_to_run,
+    launched::a_line_that_is_cut_in_the_middle_loses_no_work,
+    launched::an_sshd_that_is_killed_in_the_middle_is_not_even_noticed,
+    launched::a_host_that_reboots_in_the_middle_does_it_anew,
+    launched::a_host_that_is_away_is_waited_for,
+    launched::when_a_job_is_over_nothing_of_it_stays,
+    epochs::an_older_master_changes_nothing,
+}
