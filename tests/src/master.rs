@@ -20,7 +20,7 @@ use vsjob_engine::{
     Work,
 };
 use vsjob_workers::{Pool, Settings, Slaves};
-use vsjob_workflows::{Parameters, Site, SiteHost};
+use vsjob_workflows::{Parameters, Site, site_hosts};
 
 /// The variable that makes the test's executable a master.
 const ORDER: &str = "VSJOB_TEST_MASTER";
@@ -203,15 +203,11 @@ async fn submit(engine: &Engine, life: &Life, slaves: &Slaves, settings: &Settin
         priority: Priority::Normal,
         not_before: None,
     };
-    let locks = planned.locks.iter().map(|lock| vsjob_engine::Lock {
-        key: lock.what.to_string(),
-        shared: lock.shared,
-    });
     let new = NewJob {
         request,
         title: planned.title,
         plan: planned.plan,
-        locks: locks.collect(),
+        locks: planned.locks,
     };
     Ok(engine.submit(new).await?.id)
 }
@@ -221,22 +217,13 @@ fn site(
     settings: &Settings,
     placement: std::collections::BTreeMap<String, HostName>,
 ) -> anyhow::Result<Site> {
-    let hosts = slaves.hosts.iter().map(|slave| {
-        (
-            slave.name.clone(),
-            SiteHost {
-                drivers: slave.drivers,
-                selectable: true,
-            },
-        )
-    });
     Ok(Site {
         state: settings.state.clone(),
         placement: placement
             .into_iter()
             .map(|(guest, host)| Ok((guest.parse()?, host)))
             .collect::<anyhow::Result<_>>()?,
-        hosts: hosts.collect(),
+        hosts: site_hosts(slaves, settings),
         ..Site::default()
     })
 }
