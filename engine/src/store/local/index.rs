@@ -43,6 +43,11 @@ pub(super) fn open(
 ) -> Result<(OpenedIndex, Option<String>), StoreError> {
     let is_new = !paths.index.exists();
     let mark = Mark::read(disk, paths)?;
+    let distrust = mark.distrust().filter(|_| !is_new);
+    if distrust.is_none() {
+        // Before sled writes anything, so that what a kill leaves is still trusted.
+        Mark::Open(this_boot()).write(disk, paths)?;
+    }
     remove_half_made(disk, paths)?;
     let opened = sled_open(paths, options).and_then(|database| {
         let head = read_head(&database, paths)?;
@@ -50,7 +55,6 @@ pub(super) fn open(
     });
     let why = match opened {
         Ok((database, head)) => {
-            let distrust = mark.distrust().filter(|_| !is_new);
             let opened = OpenedIndex {
                 database,
                 head,

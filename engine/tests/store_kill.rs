@@ -1,0 +1,212 @@
+//! Everything acknowledged survives SIGKILL, at any moment of writing and of opening. The test runs itself as the
+//! process that is killed.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "all of it is a test"
+)]
+
+mod store_model;
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use store_model::{Wrong, batch, catch_up, check_frames, check_index, folder, puts};
+use vsjob_engine::store::{Faults, Local, LocalOptions, Operation, Purpose, Store, audit};
+
+const DIRECTORY: &str = "VSJOB_TEST_STORE";
+const DIE_AT: &str = "VSJOB_TEST_DIE_AT";
+
+/// Kills the process before its n-th file operation.
+struct DeathAt(AtomicU64);
+
+impl Faults for DeathAt {
+    fn before(&self, _: Operation, _: &Path) -> io::Result<()> {
+        if self.0.fetch_sub(1, Ordering::SeqCst) == 1 {
+            std::process::abort();
+        }
+        Ok(())
+    }
+}
+
+fn options(die_at: u64) -> LocalOptions {
+    LocalOptions {
+        // Small, so that a new segment is begun every few batches.
+        segment_size: 16 << 10,
+        reserve: 4096,
+        min_free: 0,
+        faults: Arc::new(DeathAt(AtomicU64::new(die_at))),
+        ..LocalOptions::default()
+    }
+}
+
+/// The process that is killed; nothing when it runs as an ordinary test.
+#[test]
+fn the_process_that_is_killed() {
+    let Ok(directory) = std::env::var(DIRECTORY) else {
+        return;
+    };
+    let die_at = std::env::var(DIE_AT).unwrap().parse().unwrap();
+    if let Err(wrong) = write_for_ever(Path::new(&directory), die_at) {
+        say(&format!("wrong {wrong}"));
+    }
+}
+
+fn write_for_ever(directory: &Path, die_at: u64) -> Result<(), Wrong> {
+    let opened = Local::open(directory, options(die_at)).map_err(Wrong::Refused)?;
+    for warning in &opened.warnings {
+        say(&format!("warning {warning}"));
+    }
+    let mut store = opened.store;
+    check_frames(&*store.reader(), opened.indexed.sequence)?;
+    check_index(&*store.reader(), opened.indexed)?;
+    say(&format!("opened {}", store.head().sequence));
+    catch_up(&mut store, opened.indexed)?;
+    let mut random = fastrand::Rng::new();
+    loop {
+        let before = store.head().sequence;
+        let frames = batch(store.head(), random.u64(1..8));
+        let head = store.append(&frames, Purpose::NewWork).map_err(Wrong::Refused)?;
+        say(&format!("ack {}", head.sequence));
+        store.index(head, (before + 1..=head.sequence).flat_map(puts).collect());
+        if random.u8(..) == 0 {
+            store.flush().map_err(Wrong::Refused)?;
+        }
+    }
+}
+
+/// One line to the parent; a closed pipe means that the parent is gone.
+fn say(line: &str) {
+    let mut out = io::stdout().lock();
+    if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+        std::process::abort();
+    }
+}
+
+/// What a parent knows of the store.
+#[derive(Default)]
+struct Known {
+    acknowledged: u64,
+    warnings: Vec<String>,
+    openings: u32,
+}
+
+impl Known {
+    /// Reads what the child says until `enough`, or until the child is dead.
+    fn listen(&mut self, lines: impl Iterator<Item = String>, mut enough: impl FnMut(&str) -> bool) {
+        for line in lines {
+            let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
+            match word {
+                "ack" => self.acknowledged = rest.parse().unwrap(),
+                "opened" => {
+                    let head: u64 = rest.parse().unwrap();
+                    assert!(head >= self.acknowledged, "{head} < {}", self.acknowledged);
+                    self.openings += 1;
+                }
+                "warning" => self.warnings.push(rest.to_owned()),
+                "wrong" => panic!("{rest}"),
+                _ => {}
+            }
+            if enough(word) {
+                return;
+            }
+        }
+    }
+
+    fn check(&self, directory: &Path) {
+        if !directory.join("store").exists() {
+            assert_eq!(self.acknowledged, 0);
+            return;
+        }
+        let audit = audit(directory).unwrap();
+        assert_eq!(audit.damage, None);
+        assert!(audit.head.sequence >= self.acknowledged);
+    }
+}
+
+fn start(directory: &Path, die_at: u64) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "the_process_that_is_killed", "--nocapture"])
+        .env(DIRECTORY, directory)
+        .env(DIE_AT, die_at.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
+    BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+}
+
+#[test]
+fn what_was_acknowledged_survives_200_kills_while_writing_and_while_opening() {
+    let folder = folder();
+    let seed = fastrand::u64(..);
+    let mut random = fastrand::Rng::with_seed(seed);
+    println!("seed {seed}");
+    let mut known = Known::default();
+    for round in 0..200 {
+        // A new store now and then keeps each opening's check of everything short.
+        let directory = folder.path().join((round / 25).to_string());
+        if round % 25 == 0 {
+            known.acknowledged = 0;
+        }
+        let mut child = start(&directory, u64::MAX);
+        let mut lines = lines(&mut child);
+        if round % 2 == 0 {
+            let mut wanted = random.u32(0..60);
+            known.listen(&mut lines, |word| {
+                wanted = wanted.saturating_sub(u32::from(word == "ack"));
+                wanted == 0 && word == "ack"
+            });
+        } else {
+            // Somewhere in its start or its opening: no clock is asked, so the moment is as random as can be.
+            for _ in 0..random.u32(0..1_500_000) {
+                std::hint::spin_loop();
+            }
+        }
+        child.kill().unwrap();
+        known.listen(lines, |_| false);
+        child.wait().unwrap();
+        known.check(&directory);
+    }
+    println!("{} openings were completed", known.openings);
+    assert!(known.openings >= 100, "every second round opens the store");
+    let rebuilt: Vec<_> = known
+        .warnings
+        .iter()
+        .filter(|text| text.contains("VSJ0120"))
+        .collect();
+    assert!(rebuilt.is_empty(), "no kill costs the index: {rebuilt:?}");
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_death_before_every_file_operation() {
+    let folder = folder();
+    let old = folder.path().join("old");
+    let mut of_old = Known::default();
+    for die_at in 1..100 {
+        // Making a store, and opening what that left.
+        let new = folder.path().join(die_at.to_string());
+        let mut of_new = Known::default();
+        die(&new, die_at, &mut of_new);
+        die(&new, die_at, &mut of_new);
+        die(&old, die_at, &mut of_old);
+    }
+    assert!(of_old.acknowledged > 0, "the later deaths come while writing");
+}
+
+fn die(directory: &Path, at: u64, known: &mut Known) {
+    let mut child = start(directory, at);
+    known.listen(lines(&mut child), |_| false);
+    child.wait().unwrap();
+    known.check(directory);
+}
