@@ -1,10 +1,10 @@
-//! Where things are: the settings, the hosts, the socket, the master's folder. Flags win over the environment, that
+//! Where things are: the settings, the hosts, the networks, the socket, the master's folder. Flags win over the environment, that
 //! over vsjob.toml, that over the shipped file.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use vsjob_workers::{Problems, Settings, Slaves};
+use vsjob_workers::{CreateDefaults, Networks, Problems, Settings, Slaves};
 
 use crate::args::Global;
 use crate::{Complaint, Exit};
@@ -17,6 +17,8 @@ const DEFAULT: &str = "/etc/vsjob/vsjob.toml";
 pub(crate) struct Files {
     settings: File,
     slaves: File,
+    networks: File,
+    create: File,
 }
 
 #[derive(Clone, Debug)]
@@ -32,10 +34,12 @@ impl Files {
     /// One cannot be read.
     pub(crate) fn read(global: &Global) -> Result<Self, Complaint> {
         let path = global.config.clone().unwrap_or_else(|| DEFAULT.into());
-        let slaves = path.with_file_name("slaves.conf");
+        let beside = |name: &str| File::read(path.with_file_name(name), false);
         Ok(Self {
+            slaves: beside("slaves.conf")?,
+            networks: beside("networks.conf")?,
+            create: beside("create.conf")?,
             settings: File::read(path, global.config.is_some())?,
-            slaves: File::read(slaves, false)?,
         })
     }
 
@@ -64,6 +68,22 @@ impl Files {
         Slaves::parse(&self.slaves.name(), &self.slaves.text)
     }
 
+    /// The networks that guests are in.
+    ///
+    /// # Errors
+    /// All mistakes of the file.
+    pub(crate) fn networks(&self) -> Result<Networks, Problems> {
+        Networks::parse(&self.networks.name(), &self.networks.text)
+    }
+
+    /// What new guests get when their request does not say.
+    ///
+    /// # Errors
+    /// All mistakes of the file.
+    pub(crate) fn create_defaults(&self) -> Result<CreateDefaults, Problems> {
+        CreateDefaults::parse(&self.create.name(), &self.create.text)
+    }
+
     /// The folder of the files.
     #[must_use]
     pub(crate) fn folder(&self) -> &Path {
@@ -72,7 +92,7 @@ impl Files {
 
     /// The paths of the files that are there.
     pub(crate) fn found(&self) -> impl Iterator<Item = &Path> {
-        [&self.settings, &self.slaves]
+        [&self.settings, &self.slaves, &self.networks, &self.create]
             .into_iter()
             .map(|file| file.path.as_path())
             .filter(|path| path.exists())

@@ -12,7 +12,6 @@ mod operation;
 mod planner;
 mod purge;
 mod refusal;
-mod render;
 mod request;
 mod site;
 #[cfg(test)]
@@ -26,6 +25,5 @@ pub use names::{
 pub use operation::{Held, Operation, Planned, operation, operations};
 pub use planner::{Argument, Call, Given, Placed, Planner, Ref};
 pub use refusal::Refusal;
-pub use render::render;
 pub use request::{Parameter, Parameters, Reading};
 pub use site::{Site, SiteHost, Template, site_hosts};

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use vsjob_engine::{Plan, UndoKind, Value};
-use vsjob_workers::{Action, Drivers, Settings, Side, Slaves};
+use vsjob_workers::{Action, Drivers, Settings, Slaves};
 
-use crate::{Parameters, Refusal, Site, Template, operation, operations, registry, render, site_hosts};
+use crate::{Parameters, Refusal, Site, Template, operation, operations, registry, site_hosts};
 
 fn site() -> Site {
     let slaves = Slaves::parse("slaves.conf", "vsh-01\nvsh-02\nvsh-03:noselect\n").unwrap();
@@ -147,35 +147,6 @@ fn a_guest_is_created_under_another_name_and_admitted_last() {
 #[test]
 fn a_purge_sees_the_copy_first() {
     insta::assert_snapshot!(outline(&plan("purge", example("purge"))));
-}
-
-#[test]
-fn a_plan_shows_what_will_be_sent() {
-    let plan = plan("purge", example("purge"));
-    let shown = render(&plan, &registry(), &site(), true);
-    assert!(shown.contains("moved = ldap.moved-1f2e3d4c"), "{shown}");
-    for step in &plan.steps {
-        let Some(Action::Host(action)) = registry().find(&step.action) else {
-            continue;
-        };
-        let script = action.script(Side::Do, &Drivers::default()).unwrap();
-        assert!(
-            shown.contains(&format!("{} {}", script.name, script.hash)),
-            "{shown}"
-        );
-        assert!(
-            shown.contains(&*script.text),
-            "the text of {} is not shown",
-            script.name
-        );
-    }
-    let shown = render(
-        &self::plan("move", "name=ldap dst=vsh-02"),
-        &registry(),
-        &site(),
-        false,
-    );
-    assert!(shown.contains("snapshot = <step 4: snapshot>"), "{shown}");
 }
 
 #[test]

@@ -299,7 +299,7 @@ pub(crate) async fn demo_go(
     Json(_): Json<Who>,
 ) -> Answer<Accepted> {
     let id = house.find(&name).await?;
-    let folder = house.state.join("demo").join(id.to_string());
+    let folder = house.configured.state.join("demo").join(id.to_string());
     std::fs::write(folder.join("go"), "").map_err(|e| {
         Refused::absent(
             Complaint::new(
@@ -428,9 +428,9 @@ pub(crate) async fn templates(State(house): Of) -> Answer<Templates> {
     let templates = house
         .templates()
         .into_iter()
-        .map(|(template, archive)| TemplateLine {
-            template: template.to_string(),
-            archive: archive.display().to_string(),
+        .map(|(name, template)| TemplateLine {
+            template: name.to_string(),
+            archive: template.archive.display().to_string(),
         });
     Ok(axum::Json(Templates {
         templates: templates.collect(),

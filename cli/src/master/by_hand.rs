@@ -2,7 +2,7 @@
 
 use vsjob_engine::{Actor, Arg, HostName, Plan, Priority, Request, Retry, Step, UndoKind, Value};
 use vsjob_workers::Action;
-use vsjob_workflows::{Held, Lock, Planned};
+use vsjob_workflows::{Held, Planned};
 
 use super::answer::Refused;
 use super::house::House;
@@ -50,10 +50,7 @@ pub(crate) fn job(house: &House, run: &RunStep, actor: Actor) -> Result<(Request
     };
     let planned = Planned {
         plan: Plan { steps: vec![step] },
-        locks: hosts
-            .into_iter()
-            .map(|host| Lock::exclusive(Held::Host(host)))
-            .collect(),
+        locks: hosts.into_iter().map(|host| Held::Host(host).alone()).collect(),
         title,
     };
     Ok((request, planned))

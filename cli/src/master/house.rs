@@ -1,19 +1,18 @@
 //! What the API works on: the engine, the pool, and the site that requests are resolved against.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use vsjob_engine::{Clock, Engine, EngineError, JobId, Lock, NewJob, Request};
+use vsjob_engine::{Clock, Engine, EngineError, JobId, NewJob, Request};
 use vsjob_workers::{Pool, Slaves};
-use vsjob_workflows::{Planned, Site, SiteHost, TemplateName, operation};
+use vsjob_workflows::{Planned, Site, Template, TemplateName, operation};
 
 use super::answer::Refused;
 use crate::message::Submit;
 use crate::{Complaint, Exit};
 
 /// The endings of templates' archives.
-const ARCHIVES: [&str; 3] = [".tar", ".tar.gz", ".tar.zst"];
+const ARCHIVES: [&str; 5] = [".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst"];
 /// Short ids are looked for among this many of the newest jobs.
 const FINDABLE: usize = 10_000;
 /// The shortest end of an id that names a job.
@@ -27,8 +26,8 @@ pub(crate) struct House {
     pub pool: Arc<Pool>,
     /// The hosts as configured.
     pub slaves: Slaves,
-    /// The master's own folder.
-    pub state: PathBuf,
+    /// What requests are resolved against, without what changes: placement and templates.
+    pub configured: Site,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -37,33 +36,30 @@ impl House {
     /// The pool as it is known now.
     pub(crate) async fn site(&self) -> Result<Site, EngineError> {
         let placement = self.engine.placement().await?;
-        let hosts = self.slaves.hosts.iter().map(|slave| {
-            let host = SiteHost {
-                drivers: slave.drivers,
-                selectable: !slave.noselect,
-            };
-            (slave.name.clone(), host)
-        });
         Ok(Site {
-            state: self.state.clone(),
             placement: placement
                 .into_iter()
                 .filter_map(|(guest, host)| Some((guest.parse().ok()?, host)))
                 .collect(),
-            hosts: hosts.collect(),
             templates: self.templates(),
+            ..self.configured.clone()
         })
     }
 
     /// The archives in the folder `templates`. A folder that cannot be read has none.
-    pub(crate) fn templates(&self) -> BTreeMap<TemplateName, PathBuf> {
-        let entries = std::fs::read_dir(self.state.join("templates"));
+    pub(crate) fn templates(&self) -> BTreeMap<TemplateName, Template> {
+        let entries = std::fs::read_dir(self.configured.state.join("templates"));
         let files = entries.into_iter().flatten().flatten();
         files
             .filter_map(|file| {
                 let name = file.file_name().into_string().ok()?;
                 let stem = ARCHIVES.iter().find_map(|ending| name.strip_suffix(ending))?;
-                Some((stem.parse().ok()?, file.path()))
+                let template = Template {
+                    archive: file.path(),
+                    // Through links: a template may be kept elsewhere.
+                    bytes: std::fs::metadata(file.path()).ok()?.len(),
+                };
+                Some((stem.parse().ok()?, template))
             })
             .collect()
     }
@@ -137,14 +133,10 @@ fn unclear(name: &str, hint: &str) -> Refused {
 
 /// The job that a request becomes.
 pub(crate) fn new_job(request: Request, planned: Planned) -> NewJob {
-    let locks = planned.locks.iter().map(|lock| Lock {
-        key: lock.what.to_string(),
-        shared: lock.shared,
-    });
     NewJob {
         request,
         title: planned.title,
-        locks: locks.collect(),
+        locks: planned.locks,
         plan: planned.plan,
     }
 }

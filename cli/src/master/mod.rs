@@ -10,6 +10,7 @@ mod look;
 mod openapi;
 mod peer;
 mod scan;
+mod successor;
 mod view;
 
 use std::path::Path;
@@ -21,7 +22,7 @@ use tracing_subscriber::EnvFilter;
 use vsjob_engine::store::{self, Local, LocalOptions, Opened, Store, StoreError};
 use vsjob_engine::{Actions, Clock, Engine, EngineError, Options};
 use vsjob_workers::{Pool, Settings, Slaves};
-use vsjob_workflows::registry;
+use vsjob_workflows::{Site, registry, site_hosts};
 
 use crate::Exit;
 use crate::args::Global;
@@ -29,6 +30,7 @@ use crate::complaint::{Complaint, Stop};
 use crate::message::Verified;
 use crate::place::Files;
 use house::House;
+use successor::Successors;
 
 /// Runs the master until it is told to stop, another one takes over, or its store fails.
 pub(crate) fn run(global: &Global, accept_loss: bool, clock: Arc<dyn Clock>) -> Result<Exit, Stop> {
@@ -36,6 +38,13 @@ pub(crate) fn run(global: &Global, accept_loss: bool, clock: Arc<dyn Clock>) -> 
     let files = Files::read(global)?;
     let settings = files.settings(global)?;
     let slaves = files.slaves()?;
+    let site = Site {
+        state: settings.state.clone(),
+        hosts: site_hosts(&slaves, &settings),
+        networks: files.networks()?,
+        defaults: files.create_defaults()?,
+        ..Site::default()
+    };
     // Before anything that runs: its lock is what tells that there is no other master.
     let opened = open(&settings.state, accept_loss)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -44,7 +53,7 @@ pub(crate) fn run(global: &Global, accept_loss: bool, clock: Arc<dyn Clock>) -> 
         .map_err(|e| {
             Complaint::new("VSJ0511", Exit::Internal, "the master could not be set up").because(&e)
         })?;
-    runtime.block_on(serve(&settings, slaves, opened, clock))
+    runtime.block_on(serve(&settings, slaves, site, opened, clock))
 }
 
 fn tell_logs_to_standard_error() {
@@ -84,6 +93,7 @@ pub(crate) fn audit(state: &Path) -> Result<Verified, StoreError> {
 async fn serve(
     settings: &Settings,
     slaves: Slaves,
+    site: Site,
     opened: Opened<Box<dyn Store>>,
     clock: Arc<dyn Clock>,
 ) -> Result<Exit, Stop> {
@@ -104,9 +114,10 @@ async fn serve(
         engine: engine.clone(),
         pool: Arc::clone(&pool),
         slaves,
-        state: settings.state.clone(),
+        configured: site,
         clock,
     });
+    pool.submit_to(Arc::new(Successors(Arc::downgrade(&house))));
     let claiming = tokio::spawn(claim_all(Arc::clone(&pool), engine.epoch()));
     tracing::info!(epoch = engine.epoch().counter, socket = %settings.socket.display(), "the master is ready");
     notify(&[NotifyState::Ready]);

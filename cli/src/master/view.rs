@@ -188,7 +188,7 @@ fn step_view(no: StepNo, step: &Step, record: &StepRecord) -> StepView {
 pub(crate) fn plan(planned: &Planned, pool: &Pool) -> PlanView {
     PlanView {
         title: planned.title.clone(),
-        locks: planned.locks.iter().map(|lock| lock.what.to_string()).collect(),
+        locks: planned.locks.iter().map(|lock| lock.key.clone()).collect(),
         steps: planned
             .plan
             .numbered()
