@@ -6,4 +6,5 @@ pub mod master;
 pub mod matrix;
 pub mod needs;
 pub mod paper;
+pub mod program;
 pub mod sshd;
