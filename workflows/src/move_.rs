@@ -344,14 +344,6 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
     .places(guest, to)
     .strikes(&[volume, definition, quarantine]);
     p.on(
-        &from,
-        CheckReachable {
-            device: was.device,
-            address: was.address,
-            running,
-        },
-    );
-    p.on(
         to,
         EnableGuest {
             guest: guest.clone(),
@@ -359,6 +351,15 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
             running: running.into(),
             address: was.address.into(),
             device: was.device.into(),
+        },
+    );
+    // After enabling, not before: from here on a source that is gone for good holds up nothing but its own cleaning.
+    p.on(
+        &from,
+        CheckReachable {
+            device: was.device,
+            address: was.address,
+            running,
         },
     );
     p.on(

@@ -75,12 +75,11 @@ link_device_exists() {
 
 # link_await LEADER ADDRESS SECONDS: until the guest has that address, or any if ADDRESS is empty.
 link_await() {
-	link_turns=$(($3 * 20))
+	link_until=$(($(date +%s) + $3))
 	while :; do
 		link_has=$(link_address "$1")
 		if [ -n "$link_has" ] && { [ -z "$2" ] || [ "${link_has%/*}" = "${2%/*}" ]; }; then return 0; fi
-		[ "$link_turns" -gt 0 ] || return 1
-		link_turns=$((link_turns - 1))
+		[ "$(date +%s)" -lt "$link_until" ] || return 1
 		sleep 0.05
 	done
 }

@@ -9,8 +9,8 @@ if [ "$2" = yes ]; then
 	if ! guest_running "$1"; then
 		link_quarantine "$1"
 		guest_start "$1"
-		guest_healthy "$1" 60 '' || fail transient VSJ0484 "the guest $1 is not healthy here"
-		link_await "$(guest_leader "$1")" "$3" 60 || true
+		guest_healthy "$1" 30 '' || fail transient VSJ0484 "the guest $1 is not healthy here"
+		link_await "$(guest_leader "$1")" "$3" 30 || true
 	fi
 	link_admit "$1"
 	link_announce "$(guest_leader "$1")" "${3%/*}"

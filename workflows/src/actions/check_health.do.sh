@@ -6,5 +6,5 @@ if ! guest_running "$1"; then
 	link_quarantine "$1"
 	guest_start "$1"
 fi
-guest_healthy "$1" 60 "$4" || fail permanent VSJ0484 "the guest $1 is not healthy here"
-link_await "$(guest_leader "$1")" "$3" 60 || fail permanent VSJ0485 "the guest $1 does not take the address $3"
+guest_healthy "$1" 30 "$4" || fail permanent VSJ0484 "the guest $1 is not healthy here"
+link_await "$(guest_leader "$1")" "$3" 30 || fail permanent VSJ0485 "the guest $1 does not take the address $3"

@@ -2,3 +2,4 @@
 
 volume_rename "$2" "$1"
 guest_rename_definition "$2" "$1"
+systemctl daemon-reload
