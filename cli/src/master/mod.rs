@@ -98,6 +98,10 @@ async fn serve(
     clock: Arc<dyn Clock>,
 ) -> Result<Exit, Stop> {
     let listener = listen::at(&settings.socket).await?;
+    // Only one master has the store, so whoever left these connections is dead.
+    if let Err(e) = vsjob_workers::end_leftovers(&settings.ssh.control_directory).await {
+        tracing::warn!("connections of a killed master may be left: {e}");
+    }
     let pool = Arc::new(Pool::configured(
         registry(),
         &slaves,
