@@ -19,8 +19,8 @@ use vsjob_engine::{
     NewJob, Options, Outcome, Performing, Priority, Request, Sleep, Status, StepNo, SystemClock, Timestamp,
     Work,
 };
-use vsjob_workers::{Pool, Settings, Slaves};
-use vsjob_workflows::{Parameters, Site, site_hosts};
+use vsjob_workers::{Pool, Settings, Slaves, Submit, Submitting};
+use vsjob_workflows::{Parameters, Site, Template, site_hosts};
 
 /// The variable that makes the test's executable a master.
 const ORDER: &str = "VSJOB_TEST_MASTER";
@@ -57,6 +57,8 @@ pub struct Life {
     pub args: Vec<(String, String)>,
     /// Guests that are placed before it is submitted.
     pub placed: Vec<(String, HostName)>,
+    /// Templates that the master has.
+    pub templates: Vec<(String, PathBuf)>,
     /// Where it dies.
     pub crash: Option<Crash>,
     /// Which step fails.
@@ -169,6 +171,13 @@ async fn serve(life: &Life) -> anyhow::Result<()> {
     };
     let engine = Engine::open(opened, actions, Arc::clone(&clock), options)?;
 
+    pool.submit_to(Arc::new(Desk {
+        engine: engine.clone(),
+        life: life.clone(),
+        slaves: slaves.clone(),
+        settings: settings.clone(),
+    }));
+
     let id = submit(&engine, life, &slaves, &settings).await?;
     let report = follow(&engine, id, &writes).await?;
     std::fs::write(life.folder.join("report.json"), serde_json::to_vec(&report)?)?;
@@ -191,41 +200,107 @@ async fn submit(engine: &Engine, life: &Life, slaves: &Slaves, settings: &Settin
             engine.place(guest, host.clone(), actor.clone()).await?;
         }
     }
-    let placement = engine.placement().await?;
-    let site = site(slaves, settings, placement)?;
-    let args: Parameters = life.args.iter().cloned().collect();
-    let planned = vsjob_workflows::operation(&life.operation)?.plan(&args, &site)?;
+    let new = planned(
+        engine,
+        life,
+        slaves,
+        settings,
+        &life.operation,
+        life.args.clone(),
+        key,
+        None,
+    )
+    .await?;
+    Ok(engine.submit(new).await?.id)
+}
+
+/// Plans an operation as things stand now.
+#[expect(clippy::too_many_arguments, reason = "a request is that much")]
+async fn planned(
+    engine: &Engine,
+    life: &Life,
+    slaves: &Slaves,
+    settings: &Settings,
+    operation: &str,
+    args: Vec<(String, String)>,
+    key: &str,
+    not_before: Option<Timestamp>,
+) -> anyhow::Result<NewJob> {
+    let placement = engine
+        .placement()
+        .await?
+        .into_iter()
+        .map(|(guest, host)| Ok((guest.parse()?, host)));
+    let templates = life.templates.iter().map(|(name, archive)| {
+        let bytes = std::fs::metadata(archive)?.len();
+        Ok((
+            name.parse()?,
+            Template {
+                archive: archive.clone(),
+                bytes,
+            },
+        ))
+    });
+    let site = Site {
+        state: settings.state.clone(),
+        placement: placement.collect::<anyhow::Result<_>>()?,
+        hosts: site_hosts(slaves, settings),
+        templates: templates.collect::<anyhow::Result<_>>()?,
+        ..Site::default()
+    };
+    let given: Parameters = args.iter().cloned().collect();
+    let planned = vsjob_workflows::operation(operation)?.plan(&given, &site)?;
+    let actor = Actor {
+        user: "root".to_owned(),
+        from: "a test".to_owned(),
+        reason: None,
+    };
     let request = Request {
-        operation: life.operation.clone(),
-        args: life.args.clone(),
+        operation: operation.to_owned(),
+        args,
         actor,
         key: Some(key.to_owned()),
         priority: Priority::Normal,
-        not_before: None,
+        not_before,
     };
-    let new = NewJob {
+    Ok(NewJob {
         request,
         title: planned.title,
         plan: planned.plan,
         locks: planned.locks,
-    };
-    Ok(engine.submit(new).await?.id)
+    })
 }
 
-fn site(
-    slaves: &Slaves,
-    settings: &Settings,
-    placement: std::collections::BTreeMap<String, HostName>,
-) -> anyhow::Result<Site> {
-    Ok(Site {
-        state: settings.state.clone(),
-        placement: placement
-            .into_iter()
-            .map(|(guest, host)| Ok((guest.parse()?, host)))
-            .collect::<anyhow::Result<_>>()?,
-        hosts: site_hosts(slaves, settings),
-        ..Site::default()
-    })
+/// Takes in what a job hands to a job of its own.
+struct Desk {
+    engine: Engine,
+    life: Life,
+    slaves: Slaves,
+    settings: Settings,
+}
+
+impl Submit for Desk {
+    fn submit(
+        &self,
+        operation: &str,
+        args: Vec<(String, String)>,
+        wait: Duration,
+        key: String,
+    ) -> Submitting {
+        let (engine, life) = (self.engine.clone(), self.life.clone());
+        let (slaves, settings, operation) =
+            (self.slaves.clone(), self.settings.clone(), operation.to_owned());
+        Box::pin(async move {
+            let due = Some(SystemClock.now() + wait);
+            let new = planned(&engine, &life, &slaves, &settings, &operation, args, &key, due).await;
+            let failure =
+                |error: &dyn std::fmt::Display| Failure::new(Class::Permanent, "VSJ0999", error.to_string());
+            let submitted = engine.submit(new.map_err(|error| failure(&error))?).await;
+            submitted
+                .map(|submitted| submitted.id)
+                .map_err(|error| failure(&error))
+        })
+    }
 }
 
 /// Follows the job until it is over and owes nothing, or is stuck.

@@ -265,6 +265,32 @@ impl PaperHost {
         self.tool("reboot", &["off"])
     }
 
+    /// Runs a text in `sh` on the host, with the stand-ins, and `args` as its `$1` and so on.
+    ///
+    /// # Errors
+    /// It fails; what it said is told.
+    pub fn run(&self, text: &str, args: &[&str]) -> anyhow::Result<()> {
+        let path = format!(
+            "{}:{}",
+            paper().join("bin").display(),
+            std::env::var("PATH").unwrap_or_default()
+        );
+        let output = Command::new("sh")
+            .args(["-c", text, "paper"])
+            .args(args)
+            .env("PATH", path)
+            .env("R", &self.root)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success(),
+            "{text} on {}: {}: {said}",
+            self.name,
+            output.status
+        );
+        Ok(())
+    }
+
     fn tool(&self, tool: &str, args: &[&str]) -> anyhow::Result<()> {
         let status = Command::new(paper().join(tool))
             .arg(&self.root)

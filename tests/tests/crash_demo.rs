@@ -22,6 +22,7 @@ impl Subject for Demo {
             operation: "demo".to_owned(),
             args: vec![("no-wait".to_owned(), "true".to_owned())],
             placed: Vec::new(),
+            templates: Vec::new(),
             crash: None,
             failing: None,
         }
