@@ -65,26 +65,42 @@ pub fn crash_matrix<S: Subject>(subject: &S) -> anyhow::Result<Counts> {
     );
     let mut points = around(None, 1, undisturbed.appends);
     let forward = points.len();
+    let mut failures = Vec::new();
     for step in 0..undisturbed.before_pivot {
         for late in [false, true] {
             let failing = Failing {
                 step: StepNo(u16::try_from(step)?),
                 late,
             };
-            let failed = run(subject, Some(failing), None)?.context("a life without a crash died")?;
-            ensure!(
-                matches!(failed.status, Status::RolledBack(_)),
-                "{failing:?}: it ended as {failed:#?}"
-            );
-            points.extend(around(Some(failing), failed.unwinding_from, failed.appends));
+            match unwound(subject, failing) {
+                Ok(failed) => points.extend(around(Some(failing), failed.unwinding_from, failed.appends)),
+                Err(error) => failures.push(format!("{failing:?}: {error:#}")),
+            }
         }
     }
     let counts = Counts {
         forward,
         unwinding: points.len() - forward,
     };
-    try_all(subject, &points)?;
+    failures.extend(try_all(subject, &points));
+    ensure!(
+        failures.is_empty(),
+        "{} of {} points ended badly:\n{}",
+        failures.len(),
+        points.len(),
+        failures.join("\n\n")
+    );
     Ok(counts)
+}
+
+/// A life in which that step fails, and nothing else is wrong.
+fn unwound<S: Subject>(subject: &S, failing: Failing) -> anyhow::Result<Report> {
+    let failed = run(subject, Some(failing), None)?.context("a life without a crash died")?;
+    ensure!(
+        matches!(failed.status, Status::RolledBack(_)),
+        "it ended as {failed:#?}"
+    );
+    Ok(failed)
 }
 
 fn around(failing: Option<Failing>, first: u64, last: u64) -> Vec<Point> {
@@ -92,7 +108,8 @@ fn around(failing: Option<Failing>, first: u64, last: u64) -> Vec<Point> {
     crashes.map(|crash| Point { failing, crash }).collect()
 }
 
-fn try_all<S: Subject>(subject: &S, points: &[Point]) -> anyhow::Result<()> {
+/// What went wrong at which of the points.
+fn try_all<S: Subject>(subject: &S, points: &[Point]) -> Vec<String> {
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(Vec::new());
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
@@ -109,15 +126,7 @@ fn try_all<S: Subject>(subject: &S, points: &[Point]) -> anyhow::Result<()> {
             });
         }
     });
-    let failures = failures.into_inner().unwrap_or_default();
-    ensure!(
-        failures.is_empty(),
-        "{} of {} points ended badly:\n{}",
-        failures.len(),
-        points.len(),
-        failures.join("\n\n")
-    );
-    Ok(())
+    failures.into_inner().unwrap_or_default()
 }
 
 /// Runs one point in a fresh world and checks how it ends.

@@ -27,10 +27,13 @@ fail() {
 }
 
 # durable PATH…: returns when the files or directories, and their names in their directories, would survive a power
-# cut. A path that is gone counts by its directory alone: its removal is then durable.
+# cut. A path that is gone counts by its directory alone, or by the nearest that is there: its removal is then durable.
 durable() {
 	for durable_path; do
 		durable_dir=${durable_path%/*}
+		while [ -n "$durable_dir" ] && [ ! -d "$durable_dir" ]; do
+			durable_dir=${durable_dir%/*}
+		done
 		if [ -e "$durable_path" ]; then
 			sync "$durable_path" "${durable_dir:-/}"
 		else
