@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use vsjob_engine::HostName;
 use vsjob_engine::UndoKind::{Cleaning, Gating};
+use vsjob_engine::{HostName, Retry};
 use vsjob_workers::Capability;
 
 use crate::actions::admit_guest::AdmitGuest;
@@ -83,6 +83,13 @@ pub(crate) const OPERATION: Operation = Operation {
         },
     ],
     plan: |reading, site| plan(&Move::read(reading)?, site),
+};
+
+/// The guest still runs: a host that is booted anew meanwhile, however slowly, is worth waiting for.
+const PATIENT: Retry = Retry {
+    attempts: 40,
+    first_wait: Duration::from_secs(1),
+    longest_wait: Duration::from_secs(30),
 };
 
 struct Move {
@@ -219,6 +226,7 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
             },
         )
         .undo(Cleaning)
+        .retry(PATIENT)
         .creates("snapshot", ".vsjob-{job}-1");
     let (sent, passes) = (passes.answers(), passes.no());
     let counted = p
