@@ -6,7 +6,8 @@ set -eu
 	echo "a stand-in of a paper host was called without a host" >&2
 	exit 125
 }
-paper=$(dirname "$(dirname "$(readlink -f "$0")")")
+# The folder of the stand-ins is a link in a pool, so this path leads to where it really is, without a fork.
+paper=${0%/*}/..
 tool=${0##*/}
 
 # real TOOL ARG…: the machine's own tool instead of the stand-in.
