@@ -1,5 +1,6 @@
 //! The harness of the end-to-end tests.
 
+pub mod by_steps;
 pub mod ground;
 pub mod guests;
 pub mod lab;

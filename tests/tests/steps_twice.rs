@@ -1,0 +1,158 @@
+//! Every step of every operation on guests can be done twice and taken back twice, also when it was never done: what is
+//! repeated after a crash is right from any half-way point.
+
+use anyhow::{Context, ensure};
+use tempfile::TempDir;
+use vsjob_engine::StepNo;
+use vsjob_tests::by_steps::BySteps;
+use vsjob_tests::guests;
+use vsjob_tests::paper::PaperPool;
+use vsjob_workflows::Template;
+
+/// A pool with what the operation needs, its steps, and what was there before.
+struct World {
+    pool: PaperPool,
+    steps: BySteps,
+    reference: TempDir,
+}
+
+fn a_move() -> anyhow::Result<World> {
+    let (pool, reference) = (PaperPool::new(2)?, tempfile::tempdir()?);
+    guests::fill(reference.path())?;
+    guests::settle(pool.host(1), reference.path())?;
+    let given = [("name", "ldap"), ("dst", "vsh-02"), ("health", "true")];
+    let host = pool.host(1).name.clone();
+    let guest = "ldap".parse()?;
+    let steps = BySteps::new(&pool, "move", &given, |site| {
+        site.placement.insert(guest, host);
+    })?;
+    Ok(World {
+        pool,
+        steps,
+        reference,
+    })
+}
+
+fn a_create() -> anyhow::Result<World> {
+    let (pool, reference) = (PaperPool::new(1)?, tempfile::tempdir()?);
+    guests::fill(reference.path())?;
+    let archive = pool.folder().join("template.tar");
+    let packed = std::process::Command::new("tar")
+        .arg("-C")
+        .arg(reference.path())
+        .arg("-cf")
+        .arg(&archive)
+        .arg(".")
+        .status()?;
+    ensure!(packed.success(), "tar: {packed}");
+    let template = Template {
+        bytes: std::fs::metadata(&archive)?.len(),
+        archive,
+    };
+    let address = format!("{}/16", guests::ADDRESS);
+    let given = [
+        ("name", "ldap"),
+        ("interface", address.as_str()),
+        ("template", "filled"),
+        ("disk", "500"),
+        ("start", "true"),
+        ("enable", "true"),
+    ];
+    let name = "filled".parse()?;
+    let steps = BySteps::new(&pool, "create", &given, |site| {
+        site.templates.insert(name, template);
+    })?;
+    Ok(World {
+        pool,
+        steps,
+        reference,
+    })
+}
+
+fn numbers(until: usize) -> impl DoubleEndedIterator<Item = StepNo> {
+    (0..u16::try_from(until).unwrap_or(u16::MAX)).map(StepNo)
+}
+
+/// Steps whose probe cannot know, or whose effect a later look would not see as theirs.
+fn probe_never_knows(title: &str) -> bool {
+    ["copy", "unpack", "identity", "limit", "health"]
+        .iter()
+        .any(|word| title.contains(word))
+}
+
+async fn done_twice(world: &mut World) -> anyhow::Result<()> {
+    for no in numbers(world.steps.plan.steps.len()) {
+        let title = world.steps.plan.steps[no.index()].title.clone();
+        for _ in 0..2 {
+            world.steps.perform(no).await.context(title.clone())?;
+            if let Some(done) = world.steps.probe(no).await.context(title.clone())? {
+                ensure!(
+                    done || probe_never_knows(&title),
+                    "the probe of `{title}` does not see it done"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Does the steps before `until`, then takes back `until`, which was never done, and all before it, each twice.
+async fn taken_back_twice(world: &mut World, until: StepNo) -> anyhow::Result<()> {
+    for no in numbers(until.index()) {
+        world.steps.perform(no).await?;
+    }
+    for no in numbers(until.index() + 1).rev() {
+        for _ in 0..2 {
+            world.steps.take_back(no).await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_whose_every_step_is_done_twice_is_a_move() -> anyhow::Result<()> {
+    let mut world = a_move()?;
+    done_twice(&mut world).await?;
+    guests::nothing_left(world.pool.host(1), &["ldap.moved-"])?;
+    guests::nothing_left(world.pool.host(2), &["ldap"])?;
+    guests::lives_only_on(&world.pool, 2, world.reference.path())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as_before() -> anyhow::Result<()> {
+    let pivot = a_move()?.steps.plan.pivot().context("it has no pivot")?;
+    for until in numbers(pivot.index()) {
+        let mut world = a_move()?;
+        let title = world.steps.plan.steps[until.index()].title.clone();
+        taken_back_twice(&mut world, until).await.context(title.clone())?;
+        guests::nothing_left(world.pool.host(1), &["ldap"]).context(title.clone())?;
+        guests::nothing_left(world.pool.host(2), &[]).context(title.clone())?;
+        guests::lives_only_on(&world.pool, 1, world.reference.path()).context(title)?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_whose_every_step_is_done_twice_is_there_once() -> anyhow::Result<()> {
+    let mut world = a_create()?;
+    done_twice(&mut world).await?;
+    let host = world.pool.host(1);
+    guests::nothing_left(host, &["ldap"])?;
+    ensure!(host.read("var/lib/machines/ldap/etc/hostname")? == "ldap\n");
+    ensure!(host.read("var/lib/machines/ldap/var/lib/data/7")? == "entry 7\n");
+    host.reboot()?;
+    host.run("machinectl show ldap", &[])
+        .context("it does not start with its host")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_taken_back_twice_from_any_step_before_its_pivot_leaves_nothing() -> anyhow::Result<()> {
+    let pivot = a_create()?.steps.plan.pivot().context("it has no pivot")?;
+    for until in numbers(pivot.index()) {
+        let mut world = a_create()?;
+        let title = world.steps.plan.steps[until.index()].title.clone();
+        taken_back_twice(&mut world, until).await.context(title.clone())?;
+        guests::nothing_left(world.pool.host(1), &[]).context(title)?;
+    }
+    Ok(())
+}
