@@ -182,6 +182,12 @@ impl Opening {
         let bytes = survey.current.bytes()?;
         let end = recover::find_end(&survey.current, &bytes, survey.before).map_err(StoreError::Damaged)?;
         self.check_against(id, &survey, end.tail, indexed)?;
+        if self.options.accept_loss {
+            // What must be replayed can be read, or is given up as well.
+            self.journal(id, &survey, end.tail)
+                .frames_after(indexed.sequence)
+                .try_for_each(|frame| frame.map(drop))?;
+        }
         self.cut(&survey, &end)?;
         let tail = end.tail;
         Ok(Ended { survey, tail })
