@@ -97,6 +97,14 @@ pub fn lives_only_on(pool: &PaperPool, number: usize, reference: &Path) -> anyho
         );
     }
     same(reference, &pool.host(number).path("var/lib/machines/ldap"))?;
+    comes_up_only_on(pool, number)
+}
+
+/// Checks that after a reboot of every host the guest runs on this one alone.
+///
+/// # Errors
+/// Says where it runs, or does not.
+pub fn comes_up_only_on(pool: &PaperPool, number: usize) -> anyhow::Result<()> {
     for host in pool.hosts() {
         host.reboot()?;
     }

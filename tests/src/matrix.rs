@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, ensure};
-use vsjob_engine::{Clock, Status, StepNo, SystemClock};
+use vsjob_engine::{Status, StepNo};
 
 use crate::master::{Crash, Failing, Life, Report};
 
@@ -24,11 +24,6 @@ pub trait Subject: Sync {
     /// The first life of the master in that world, undisturbed.
     fn life(&self, world: &Self::World) -> Life;
 
-    /// Of how many crash points while unwinding one is tried, unless all are asked for.
-    fn one_in(&self) -> usize {
-        1
-    }
-
     /// Checks that the operation is done.
     ///
     /// # Errors
@@ -42,39 +37,23 @@ pub trait Subject: Sync {
     fn is_as_before(&self, world: &Self::World, report: &Report) -> anyhow::Result<()>;
 }
 
-/// How many points a matrix had; each that was tried was reached.
+/// How many points a matrix had; each was reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Crash points on the way forward. All are tried.
+    /// Crash points on the way forward.
     pub forward: usize,
     /// Crash points while unwinding.
     pub unwinding: usize,
-    /// How many of these were tried.
-    pub tried: usize,
 }
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            forward,
-            unwinding,
-            tried,
-        } = self;
         write!(
             f,
-            "{forward} crash points forward, {tried} of {unwinding} while unwinding"
+            "{} crash points forward, {} while unwinding",
+            self.forward, self.unwinding
         )
     }
-}
-
-/// Which crash points while unwinding are tried: every one if `VSJOB_MATRIX` is `all`, else every so many-th, beginning
-/// with a number drawn from the day, so that a week of runs sees most of them.
-fn chosen(points: Vec<Point>, one_in: usize) -> Vec<Point> {
-    if std::env::var("VSJOB_MATRIX").as_deref() == Ok("all") || one_in <= 1 {
-        return points;
-    }
-    let day = usize::try_from(SystemClock.now().as_millis() / 86_400_000).unwrap_or_default();
-    points.into_iter().skip(day % one_in).step_by(one_in).collect()
 }
 
 /// One point: a failure, or none, and a crash.
@@ -96,7 +75,6 @@ pub fn crash_matrix<S: Subject>(subject: &S) -> anyhow::Result<Counts> {
     );
     let mut points = around(None, 1, undisturbed.appends);
     let forward = points.len();
-    let mut unwinding = Vec::new();
     let mut failures = Vec::new();
     for step in 0..undisturbed.before_pivot {
         for late in [false, true] {
@@ -105,17 +83,14 @@ pub fn crash_matrix<S: Subject>(subject: &S) -> anyhow::Result<Counts> {
                 late,
             };
             match unwound(subject, failing) {
-                Ok(failed) => unwinding.extend(around(Some(failing), failed.unwinding_from, failed.appends)),
+                Ok(failed) => points.extend(around(Some(failing), failed.unwinding_from, failed.appends)),
                 Err(error) => failures.push(format!("{failing:?}: {error:#}")),
             }
         }
     }
-    let all = unwinding.len();
-    points.extend(chosen(unwinding, subject.one_in()));
     let counts = Counts {
         forward,
-        unwinding: all,
-        tried: points.len() - forward,
+        unwinding: points.len() - forward,
     };
     failures.extend(try_all(subject, &points));
     ensure!(
