@@ -6,14 +6,29 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::Exit;
 use crate::commands::Session;
 use crate::complaint::Stop;
-use crate::message::{Accepted, At, JobView};
+use crate::message::{Accepted, At, JobView, Moment};
 use crate::words;
 
 /// How long the master may wait for a change before it answers all the same, in milliseconds: progress is no change.
 const LOOK_EVERY: u32 = 250;
 
-/// Shows the job until its end, and ends as it does.
+/// Shows the job until its end, says how it ended, and ends as it does.
 pub(crate) async fn to_the_end(session: &Session, accepted: &Accepted) -> Result<Exit, Stop> {
+    let (job, now) = watch(session, accepted).await?;
+    tell_end(session, &job, now)?;
+    Ok(exit(&job))
+}
+
+/// The same, but says how it ended only if it did not end well.
+pub(crate) async fn quietly_to_the_end(session: &Session, accepted: &Accepted) -> Result<Exit, Stop> {
+    let (job, now) = watch(session, accepted).await?;
+    if session.output.json || exit(&job) != Exit::Done {
+        tell_end(session, &job, now)?;
+    }
+    Ok(exit(&job))
+}
+
+async fn watch(session: &Session, accepted: &Accepted) -> Result<(JobView, Moment), Stop> {
     session.output.talk(format!("job {}", accepted.short));
     let shown = Shown::new();
     let mut after = 0;
@@ -30,7 +45,7 @@ pub(crate) async fn to_the_end(session: &Session, accepted: &Accepted) -> Result
         let job = at.what;
         if is_at_rest(&job) {
             shown.bar.finish_and_clear();
-            return ended(session, &job, at.now);
+            return Ok((job, at.now));
         }
         let line = shown.show(&job);
         if shown.bar.is_hidden() && line != last_line {
@@ -114,7 +129,7 @@ fn trouble(job: &JobView) -> String {
     })
 }
 
-fn ended(session: &Session, job: &JobView, now: crate::message::Moment) -> Result<Exit, Stop> {
+fn tell_end(session: &Session, job: &JobView, now: Moment) -> Result<(), Stop> {
     let out = session.output;
     let line = &job.line;
     if out.json {
@@ -129,9 +144,13 @@ fn ended(session: &Session, job: &JobView, now: crate::message::Moment) -> Resul
             out.talk(format!("  hint: {hint}"));
         }
     }
-    Ok(match line.state.as_str() {
+    Ok(())
+}
+
+fn exit(job: &JobView) -> Exit {
+    match job.line.state.as_str() {
         "succeeded" => Exit::Done,
         "stuck" => Exit::Stuck,
         _ => Exit::AsBefore,
-    })
+    }
 }

@@ -7,16 +7,16 @@ use uuid::Uuid;
 use super::Session;
 use crate::args::{Guest, OneGuest};
 use crate::complaint::Stop;
-use crate::message::{Accepted, Adopt, Guests, Priority, Submit};
+use crate::message::{Accepted, Adopt, At, Guests, JobView, Priority, Submit};
 use crate::{Exit, follow};
 
 pub(crate) async fn guest(session: &Session, guest: &Guest) -> Result<Exit, Stop> {
     match guest {
         Guest::List => list(session).await,
-        Guest::Start(one) => order(session, "start", one).await,
-        Guest::Stop(one) => order(session, "stop", one).await,
-        Guest::Enable(one) => order(session, "enable", one).await,
-        Guest::Disable(one) => order(session, "disable", one).await,
+        Guest::Start(one) => order(session, "guest-start", one).await,
+        Guest::Stop(one) => order(session, "guest-stop", one).await,
+        Guest::Enable(one) => order(session, "guest-enable", one).await,
+        Guest::Disable(one) => order(session, "guest-disable", one).await,
         Guest::Adopt { host, reason } => {
             let who = session.who(reason.as_ref());
             let host = host.clone();
@@ -65,5 +65,23 @@ async fn order(session: &Session, operation: &str, one: &OneGuest) -> Result<Exi
         who: session.who(one.reason.as_ref()),
     };
     let accepted: Accepted = session.client.post_until_answered("/v1/jobs", &request).await?;
-    follow::to_the_end(session, &accepted).await
+    let exit = follow::quietly_to_the_end(session, &accepted).await?;
+    if exit == Exit::Done && !session.output.json {
+        let known: At<JobView> = session.client.get(&format!("/v1/jobs/{}", accepted.job)).await?;
+        session.output.line(state(&known.what, &one.name))?;
+    }
+    Ok(exit)
+}
+
+/// `<host>:<guest>:<enabled|disabled>:<running|stopped>`, as VS-Tools told it: the last step has looked.
+fn state(job: &JobView, guest: &str) -> String {
+    let last = job.plan.last();
+    let host = last
+        .and_then(|step| step.hosts.first())
+        .map_or("", String::as_str);
+    let told = |key| {
+        last.and_then(|step| step.outputs.get(key))
+            .map_or("", String::as_str)
+    };
+    format!("{host}:{guest}:{}:{}", told("enabled"), told("running"))
 }
