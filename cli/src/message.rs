@@ -310,6 +310,21 @@ pub(crate) struct Leftovers {
     pub debts: Vec<DebtLine>,
     /// Objects that open jobs have made, or that a debt is about.
     pub objects: Vec<ObjectLine>,
+    /// What hosts have that carries our names and belongs to no open job.
+    pub strays: Vec<StrayLine>,
+    /// Hosts that did not say.
+    pub silent: Vec<SilentHost>,
+}
+
+/// Something on a host that carries our names and belongs to no open job.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct StrayLine {
+    /// Where.
+    pub host: String,
+    /// Such as `volume`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// An undo that is owed.

@@ -92,6 +92,7 @@ pub fn operations() -> &'static [Operation] {
         crate::create::OPERATION,
         crate::move_::OPERATION,
         crate::purge::OPERATION,
+        crate::purge::LATER,
         crate::guest::START,
         crate::guest::STOP,
         crate::guest::ENABLE,

@@ -1,53 +1,101 @@
 //! `purge`: what a move left behind is deleted, but only after the copy that placement names has been seen, whole and
-//! startable. Submitted by a move, due after its grace. OPERATIONS.md, 'Plans'.
+//! startable. `purge-later` is what a move submits, due after its grace: it holds nothing, and submits the purge, which
+//! is planned by what placement says then. OPERATIONS.md, 'Plans'.
 
 use vsjob_engine::HostName;
 
 use crate::actions::check_copy::CheckCopy;
+use crate::actions::hand_over::BeginPurge;
 use crate::actions::purge_moved::PurgeMoved;
-use crate::{GuestName, Held, MovedName, Operation, Parameter, Planned, Planner, Reading, Refusal, Site};
+use crate::{
+    GuestName, Held, Line, MovedName, Operation, Parameter, Planned, Planner, Reading, Refusal, Site,
+};
+
+const PARAMETERS: &[Parameter] = &[
+    Parameter {
+        name: "name",
+        value: "GUEST",
+        required: true,
+        help: "the guest",
+    },
+    Parameter {
+        name: "host",
+        value: "HOST",
+        required: true,
+        help: "where it was",
+    },
+    Parameter {
+        name: "moved",
+        value: "NAME",
+        required: true,
+        help: "what it left there, such as ldap.moved-1f2e3d4c",
+    },
+];
 
 pub(crate) const OPERATION: Operation = Operation {
     name: "purge",
     summary: "delete what a move left behind, after its guest was seen whole where it lives",
-    parameters: &[
-        Parameter {
-            name: "name",
-            value: "GUEST",
-            required: true,
-            help: "the guest",
-        },
-        Parameter {
-            name: "host",
-            value: "HOST",
-            required: true,
-            help: "where it was",
-        },
-        Parameter {
-            name: "moved",
-            value: "NAME",
-            required: true,
-            help: "what it left there, such as ldap.moved-1f2e3d4c",
-        },
-    ],
-    plan,
+    parameters: PARAMETERS,
+    plan: |reading, site| plan(&Purge::read(reading, site)?, site),
 };
 
-fn plan(request: &Reading<'_>, site: &Site) -> Result<Planned, Refusal> {
-    let guest: GuestName = request.required("name")?;
-    let host: HostName = request.required("host")?;
-    let moved: MovedName = request.required("moved")?;
-    site.host(&host)?;
-    let place = site.place_of(&guest)?;
+pub(crate) const LATER: Operation = Operation {
+    name: "purge-later",
+    summary: "purge what a move left behind, when the grace is over",
+    parameters: PARAMETERS,
+    plan: |reading, site| plan_later(&Purge::read(reading, site)?),
+};
+
+struct Purge {
+    guest: GuestName,
+    host: HostName,
+    moved: MovedName,
+}
+
+impl Purge {
+    fn read(request: &Reading<'_>, site: &Site) -> Result<Self, Refusal> {
+        let host = request.required("host")?;
+        site.host(&host)?;
+        Ok(Self {
+            guest: request.required("name")?,
+            moved: request.required("moved")?,
+            host,
+        })
+    }
+}
+
+fn plan(request: &Purge, site: &Site) -> Result<Planned, Refusal> {
+    let Purge { guest, host, moved } = request;
+    let place = site.place_of(guest)?;
     site.host(place)?;
 
     let mut p = Planner::default();
     p.on(place, CheckCopy { guest: guest.clone() });
-    p.on(&host, PurgeMoved { moved: moved.clone() }).pivot();
+    p.on(host, PurgeMoved { moved: moved.clone() }).pivot();
 
     Ok(Planned {
         plan: p.finish(),
-        locks: vec![Held::Guest(guest).alone(), Held::Host(host.clone()).shared()],
+        locks: vec![
+            Held::Guest(guest.clone()).alone(),
+            Held::Host(host.clone()).shared(),
+        ],
         title: format!("delete {moved} on {host}"),
+    })
+}
+
+fn plan_later(request: &Purge) -> Result<Planned, Refusal> {
+    let Purge { guest, host, moved } = request;
+
+    let mut p = Planner::default();
+    p.here(BeginPurge {
+        guest: guest.clone(),
+        host: Line::of(host).map_err(|why| Refusal::bad("host", &why))?,
+        moved: moved.clone(),
+    });
+
+    Ok(Planned {
+        plan: p.finish(),
+        locks: vec![],
+        title: format!("delete {moved} on {host}, when the grace is over"),
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use vsjob_engine::{Plan, UndoKind, Value};
-use vsjob_workers::{Action, Drivers, Settings, Slaves};
+use vsjob_workers::{Action, Drivers, Settings, Side, Slaves};
 
 use crate::{Parameters, Refusal, Site, Template, operation, operations, registry, site_hosts};
 
@@ -58,7 +58,7 @@ fn example(name: &str) -> &'static str {
         "demo" => "fail-at=3",
         "create" => "name=web interface=10.0.1.5 template=debian disk=500 start=true enable=true",
         "move" => "name=ldap dst=vsh-02",
-        "purge" => "name=ldap host=vsh-02 moved=ldap.moved-1f2e3d4c",
+        "purge" | "purge-later" => "name=ldap host=vsh-02 moved=ldap.moved-1f2e3d4c",
         "guest-start" | "guest-stop" | "guest-enable" | "guest-disable" => "name=ldap",
         "adopt" => "name=mail host=vsh-02",
         other => panic!("the operation {other} has no example here"),
@@ -258,4 +258,23 @@ fn every_script_passes_shellcheck() {
         "{}",
         String::from_utf8_lossy(&output.stdout)
     );
+}
+
+#[test]
+fn no_script_takes_a_name_that_the_loop_of_its_channel_needs_for_the_answer() {
+    for action in registry().iter() {
+        let Action::Host(action) = action else { continue };
+        for side in [Side::Probe, Side::Do, Side::Undo] {
+            let Some(script) = action.script(side, &Drivers::default()) else {
+                continue;
+            };
+            for name in ["nonce", "number", "errors"] {
+                let taken = script.text.split_whitespace().any(|word| {
+                    let set = word.split_once('=').is_some_and(|(left, _)| left == name);
+                    set || word == "finish()"
+                });
+                assert!(!taken, "{} sets `{name}`, or defines `finish`", script.name);
+            }
+        }
+    }
 }

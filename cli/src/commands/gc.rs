@@ -12,8 +12,14 @@ pub(crate) async fn gc(session: &Session) -> Result<Exit, Stop> {
         out.document(&left)?;
         return Ok(Exit::Done);
     }
-    if left.debts.is_empty() && left.objects.is_empty() {
-        out.line("nothing is left: no debts, no objects of jobs")?;
+    for host in &left.silent {
+        out.talk(format!(
+            "{} did not say what it has: {} {}",
+            host.host, host.trouble.message, host.trouble.code
+        ));
+    }
+    if left.debts.is_empty() && left.objects.is_empty() && left.strays.is_empty() {
+        out.line("nothing is left: no debts, no objects of jobs, and nothing of ours without an owner")?;
         return Ok(Exit::Done);
     }
     let debts = left.debts.into_iter().map(|debt| {
@@ -31,5 +37,10 @@ pub(crate) async fn gc(session: &Session) -> Result<Exit, Stop> {
         [host, object.kind, object.name, object.job]
     });
     out.table(["on", "object", "name", "of job"], objects.collect())?;
+    let strays = left
+        .strays
+        .into_iter()
+        .map(|stray| [stray.host, stray.kind, stray.name]);
+    out.table(["on", "without an owner", "name"], strays.collect())?;
     Ok(Exit::Done)
 }

@@ -15,7 +15,7 @@ use vsjob_engine::{Filter, JobId, Request};
 use super::answer::Refused;
 use super::house::{House, new_job};
 use super::peer::Admin;
-use super::{by_hand, look, openapi, scan, view};
+use super::{by_hand, look, openapi, scan, stray, view};
 use crate::message::{
     Accepted, Adopt, At, DebtLine, GuestLine, Guests, History, HostLine, Hosts, JobView, Jobs, Leftovers,
     LockLine, Locks, ObjectLine, PlanView, RunStep, Scanned, Submit, TemplateLine, Templates, Verified, Who,
@@ -351,12 +351,15 @@ pub(crate) async fn leftovers(State(house): Of) -> Answer<Leftovers> {
         .map(|(job, object)| ObjectLine {
             job: job.short(),
             host: Some(object.host.to_string()),
+            name: stray::name_of(&object, job),
             kind: object.kind,
-            name: object.name,
         });
+    let (strays, silent) = stray::strays(&house).await?;
     Ok(axum::Json(Leftovers {
         debts: debts.collect(),
         objects: objects.collect(),
+        strays,
+        silent,
     }))
 }
 

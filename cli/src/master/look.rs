@@ -1,4 +1,4 @@
-//! Looks at hosts outside of any job: whether they answer, and which guests they have. Changes nothing.
+//! Looks at hosts outside of any job: whether they answer, which guests they have, and what of ours. Changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,9 @@ use super::house::House;
 
 /// The action that finds the guests of a host.
 const SCAN: &str = "scan-host";
+
+/// The action that finds what carries our names on a host.
+const LIST: &str = "list-objects";
 
 /// A guest as a host has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +40,17 @@ fn found(outputs: Outputs) -> Vec<Found> {
         Some(Found { guest, state })
     });
     guests.collect()
+}
+
+/// What carries our names on a host: kind and name.
+pub(crate) async fn objects(house: &House, host: &HostName) -> Result<Vec<(String, String)>, Failure> {
+    let outputs = read(house, LIST, host).await?;
+    let objects = outputs.into_iter().filter(|(key, _)| key.starts_with("object."));
+    let words = objects.filter_map(|(_, words)| {
+        let (kind, name) = words.split_once(' ')?;
+        Some((kind.to_owned(), name.to_owned()))
+    });
+    Ok(words.collect())
 }
 
 /// Performs a read-only action without arguments on a host.

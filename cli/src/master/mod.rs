@@ -10,6 +10,7 @@ mod look;
 mod openapi;
 mod peer;
 mod scan;
+mod stray;
 mod successor;
 mod view;
 

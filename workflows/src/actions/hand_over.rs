@@ -1,5 +1,6 @@
-//! Hands what a move left behind to a job of its own, which deletes it after the grace. The move is over without it, so
-//! no lock is held for days.
+//! Hands what a move left behind to jobs of their own. The move is over without them, so no lock is held for days. One
+//! waits for the end of the grace, and only then the purge is planned: by then the guest may live elsewhere again, and
+//! the copy to be seen first is the one that placement names that day.
 
 use std::time::Duration;
 
@@ -8,32 +9,49 @@ use vsjob_workers::Context;
 
 use super::argument;
 use crate::planner::master_action;
-use crate::{GuestName, Line, Ref, Span, VolumeName};
+use crate::{GuestName, Line, MovedName, Ref, Span, VolumeName};
 
 master_action! {
-    /// Submits the `purge` of what is left, due after the grace. Done twice it is the same job.
+    /// Submits the `purge-later` of what is left, due after the grace. Done twice it is the same job.
     HandOver { guest: GuestName, host: Line, moved: Ref<VolumeName>, grace: Span } -> HandedOver {
-        /// The job that deletes it.
+        /// The job that will delete it.
         purge: String
     }
     "hand-over" version 1, "hand what is left to a purge after the grace", hand_over
 }
 
+master_action! {
+    /// Submits the `purge` of what is left, now. Done twice it is the same job.
+    BeginPurge { guest: GuestName, host: Line, moved: MovedName } -> PurgeBegun {
+        /// The job that deletes it.
+        purge: String
+    }
+    "begin-purge" version 1, "begin to delete {moved}", begin_purge
+}
+
 fn hand_over(context: Context, work: Work) -> Performing {
     Box::pin(async move {
-        let Ok(grace) = argument(&work, "grace").parse().map(Duration::from_millis) else {
-            return Outcome::Failed(Failure::new(
+        match argument(&work, "grace").parse().map(Duration::from_millis) {
+            Ok(grace) => submit(&context, &work, "purge-later", grace).await,
+            Err(_) => Outcome::Failed(Failure::new(
                 Class::Permanent,
                 "VSJ0423",
                 "the grace is not a number of milliseconds",
-            ));
-        };
-        let args = [("name", "guest"), ("host", "host"), ("moved", "moved")]
-            .map(|(parameter, known)| (parameter.to_owned(), argument(&work, known).to_owned()));
-        let key = format!("purge-of-{}", work.job);
-        match context.submit("purge", args.to_vec(), grace, key).await {
-            Ok(job) => Outcome::Done(Outputs::from([("purge".to_owned(), job.to_string())])),
-            Err(failure) => Outcome::Failed(failure),
+            )),
         }
     })
+}
+
+fn begin_purge(context: Context, work: Work) -> Performing {
+    Box::pin(async move { submit(&context, &work, "purge", Duration::ZERO).await })
+}
+
+async fn submit(context: &Context, work: &Work, operation: &str, wait: Duration) -> Outcome {
+    let args = [("name", "guest"), ("host", "host"), ("moved", "moved")]
+        .map(|(parameter, known)| (parameter.to_owned(), argument(work, known).to_owned()));
+    let key = format!("{operation}-of-{}", work.job);
+    match context.submit(operation, args.to_vec(), wait, key).await {
+        Ok(job) => Outcome::Done(Outputs::from([("purge".to_owned(), job.to_string())])),
+        Err(failure) => Outcome::Failed(failure),
+    }
 }

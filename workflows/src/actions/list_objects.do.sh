@@ -1,9 +1,9 @@
 # What on this host carries our names: a line object.N=KIND NAME for each.
 
-number=0
+listed=0
 object() {
-	number=$((number + 1))
-	out "object.$number" "$1 $2"
+	listed=$((listed + 1))
+	out "object.$listed" "$1 $2"
 }
 
 for path in "$volumes"/*.partial-???????? "$volumes"/*.moved-???????? "$volumes"/.vsjob-*; do
@@ -31,4 +31,4 @@ done
 for name in $(nft list tables bridge 2>/dev/null | sed -n 's/^table bridge \(vsjob_q_[a-z0-9_]*\)$/\1/p'); do
 	object quarantine "$name"
 done
-out objects "$number"
+out objects "$listed"

@@ -51,6 +51,7 @@ pub fn registry() -> Registry {
     Registry::new([
         choose_names::ChooseNames::action(),
         hand_over::HandOver::action(),
+        hand_over::BeginPurge::action(),
         send_template::SendTemplate::action(),
         demo::Prepare::action(),
         demo::Borrow::action(),
