@@ -65,8 +65,9 @@ pub enum During {
 
 /// Hosts `vsh-01`, `vsh-02`, … in one folder. Dropped, their processes end and the folder goes.
 pub struct PaperPool {
-    folder: TempDir,
+    // Dropped before the folder: what runs on them is found by it.
     hosts: Vec<PaperHost>,
+    folder: TempDir,
 }
 
 impl PaperPool {
