@@ -26,6 +26,11 @@ const RECORD: u8 = b'r';
 /// How long sled may keep changes in memory: what a killed process has to replay.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
+/// We hold the directory's lock, so whoever has sled's is about to let go: a process that was just killed, or threads of
+/// sled that outlive what was dropped here.
+const LOCK_TRIES: u32 = 1000;
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
+
 /// An index that has just been opened.
 pub(super) struct OpenedIndex {
     pub(super) database: sled::Db,
@@ -96,10 +101,13 @@ fn sled_open(paths: &Paths, options: &LocalOptions) -> Result<sled::Db, Unusable
         .path(&paths.index)
         .cache_capacity(options.cache)
         .flush_every_ms(None);
-    match guarded(|| config.open()) {
-        Ok(database) => Ok(database),
-        Err(source) => Err(unusable(paths, source)),
+    for _ in 0..LOCK_TRIES {
+        match guarded(|| config.open()).map_err(|source| unusable(paths, source)) {
+            Err(Unusable::Refused(StoreError::Locked { .. })) => std::thread::park_timeout(LOCK_PAUSE),
+            result => return result,
+        }
     }
+    guarded(|| config.open()).map_err(|source| unusable(paths, source))
 }
 
 fn unusable(paths: &Paths, source: io::Error) -> Unusable {

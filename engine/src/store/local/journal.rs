@@ -109,11 +109,12 @@ impl Writer {
             self.admit_new_work(sizes.iter().sum())?;
         }
         let spread = self.make_room(&sizes, purpose)?;
-        let written = self.write(frames, &spread);
-        self.stopped = written
-            .as_ref()
-            .is_err_and(|error| !StoreError::is_refusal(error));
-        written?;
+        let before = self.head;
+        if let Err(error) = self.write(frames, &spread) {
+            self.stopped = !error.is_refusal();
+            self.head = before;
+            return Err(error);
+        }
         self.prepare_ahead();
         self.publish();
         Ok(self.head)

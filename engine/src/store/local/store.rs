@@ -1,5 +1,6 @@
 //! Puts the journal and the index together: what is refused when they disagree, and who sees what.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -37,6 +38,15 @@ impl Local {
     /// are lost is refused, and changed nothing, unless [`LocalOptions::accept_loss`].
     pub fn open(directory: &Path, options: LocalOptions) -> Result<Opened<Self>, StoreError> {
         Opening::begin(directory, options)?.finish()
+    }
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local")
+            .field("directory", &self.journal.directory)
+            .field("head", &self.writer.head())
+            .finish_non_exhaustive()
     }
 }
 
