@@ -177,6 +177,9 @@ for word; do
 	case $word in
 	--delete | --delete-during | --numeric-ids | --stats | --modify-window=-1 | -@-1) long="$long $word" ;;
 	--partial-dir | /scratch | . | /tree) ;;
+	--bwlimit=*[!0-9]*) refuse 'an option' ;;
+	# The sender keeps to it.
+	--bwlimit=*) ;;
 	--*) refuse 'an option' ;;
 	-*)
 		case ${word%%e.*} in *[!a-zA-Z-]* | *s*) refuse 'a flag' ;; esac
