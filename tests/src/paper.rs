@@ -76,7 +76,9 @@ impl PaperPool {
     /// # Errors
     /// The folder cannot be made.
     pub fn new(count: usize) -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("vsjob-paper-").tempdir()?;
+        let folder = tempfile::Builder::new()
+            .prefix("vsjob-paper-")
+            .tempdir_in(memory())?;
         std::os::unix::fs::symlink(paper().join("bin"), folder.path().join("bin"))?;
         let hosts = (1..=count)
             .map(|number| PaperHost::make(folder.path(), &format!("vsh-{number:02}")))
@@ -307,6 +309,13 @@ impl Drop for PaperHost {
         // Nothing can be done about a failure here; the processes are found by their environment.
         let _ = self.power_off();
     }
+}
+
+/// Where files are kept in memory, if anywhere: what these tests kill are processes, and nothing waits for a disk.
+fn memory() -> PathBuf {
+    let shared = PathBuf::from("/dev/shm");
+    let probe = tempfile::tempfile_in(&shared);
+    probe.map_or_else(|_| std::env::temp_dir(), |_| shared)
 }
 
 const BOOT_ID: &str = "proc/sys/kernel/random/boot_id";
