@@ -60,9 +60,9 @@ impl Args for Submission {
 }
 
 fn of(operation: &'static Operation) -> Command {
-    let command = Command::new(operation.name).about(operation.summary);
-    let command = command.args(operation.parameters.iter().map(flag));
-    SubmitOptions::augment_args(command)
+    let command = Command::new(operation.name).args(operation.parameters.iter().map(flag));
+    // Last: augmenting takes the options' own words for what the command is about.
+    SubmitOptions::augment_args(command).about(operation.summary)
 }
 
 fn flag(parameter: &'static Parameter) -> Arg {
