@@ -1,6 +1,7 @@
 //! The harness of the end-to-end tests.
 
 pub mod by_steps;
+pub mod faults;
 pub mod ground;
 pub mod guests;
 pub mod lab;

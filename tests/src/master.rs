@@ -16,10 +16,10 @@ use serde::{Deserialize, Serialize};
 use vsjob_engine::store::{Head, Local, LocalOptions, Purpose, Put, Read, Store, StoreError};
 use vsjob_engine::{
     ActionRef, Actions, Actor, Class, Clock, Engine, Entry, Event, Failure, HostName, JobEvent, JobId, Mode,
-    NewJob, Options, Outcome, Performing, Priority, Request, Sleep, Status, StepNo, SystemClock, Timestamp,
-    Work,
+    NewJob, Options, Outcome, Performing, Priority, Request, Sleep, Status, Step, StepNo, SystemClock,
+    Timestamp, Work,
 };
-use vsjob_workers::{Pool, Settings, Slaves, Submit, Submitting};
+use vsjob_workers::{Action, HostAction, Pool, Registry, Settings, Slaves, Submit, Submitting};
 use vsjob_workflows::{Parameters, Site, Template, site_hosts};
 
 /// The variable that makes the test's executable a master.
@@ -45,6 +45,28 @@ pub struct Failing {
     pub late: bool,
 }
 
+/// A host reboots right before a step is performed, once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reboot {
+    /// Before which step.
+    pub step: StepNo,
+    /// Before its undo; otherwise before what it does.
+    pub undo: bool,
+    /// Which host.
+    pub host: HostName,
+}
+
+/// What of a step is launched on a host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launches {
+    /// What it does.
+    pub does: bool,
+    /// Its undo.
+    pub undoes: bool,
+    /// It has an undo, launched or not.
+    pub has_undo: bool,
+}
+
 /// One life of a master: it opens the store in the pool's folder, submits the job if it is not there, and works until
 /// the job is over or stuck, or until it dies.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -63,6 +85,10 @@ pub struct Life {
     pub crash: Option<Crash>,
     /// Which step fails.
     pub failing: Option<Failing>,
+    /// A reboot between two steps.
+    pub reboot: Option<Reboot>,
+    /// The longest that a launched command may take, in seconds, in place of what its action says.
+    pub limit: Option<u64>,
 }
 
 /// How a life ended, if not by SIGKILL.
@@ -84,6 +110,8 @@ pub struct Report {
     pub before_pivot: usize,
     /// The number of the job's steps.
     pub plan_steps: usize,
+    /// What of each step is launched on a host.
+    pub launches: Vec<Launches>,
     /// Whether the whole journal verified.
     pub verified: bool,
     /// Where guests live now.
@@ -137,7 +165,7 @@ async fn serve(life: &Life) -> anyhow::Result<()> {
     let settings = Settings::parse("vsjob.toml", &read("vsjob.toml")?)?;
     let clock: Arc<dyn Clock> = Arc::new(Hurried);
     let pool = Arc::new(Pool::configured(
-        vsjob_workflows::registry(),
+        registry(life.limit),
         &slaves,
         &settings,
         Arc::clone(&clock),
@@ -164,6 +192,8 @@ async fn serve(life: &Life) -> anyhow::Result<()> {
     let actions: Arc<dyn Actions> = Arc::new(Troubled {
         inner: Arc::clone(&pool),
         failing: life.failing,
+        reboot: life.reboot.clone(),
+        folder: life.folder.clone(),
     });
     let options = Options {
         poison_limit: 1000,
@@ -303,6 +333,33 @@ impl Submit for Desk {
     }
 }
 
+/// The program's actions, with another limit if one is given.
+fn registry(limit: Option<u64>) -> Registry {
+    let actions = vsjob_workflows::registry();
+    let Some(limit) = limit else { return actions };
+    Registry::new(actions.iter().map(|action| match action {
+        Action::Host(host) => Action::Host(Box::leak(Box::new(HostAction {
+            limit: Duration::from_secs(limit),
+            ..host.clone()
+        }))),
+        Action::Master(_) => action,
+    }))
+}
+
+fn launches(step: &Step) -> Launches {
+    match vsjob_workflows::registry().find(&step.action) {
+        Some(Action::Host(action)) => Launches {
+            does: !action.read_only,
+            undoes: step.undo.is_some() && !action.undo.is_empty(),
+            has_undo: step.undo.is_some(),
+        },
+        _ => Launches {
+            has_undo: step.undo.is_some(),
+            ..Launches::default()
+        },
+    }
+}
+
 /// Follows the job until it is over and owes nothing, or is stuck.
 async fn follow(engine: &Engine, id: JobId, writes: &Writes) -> anyhow::Result<Report> {
     let mut changes = engine.changes();
@@ -324,6 +381,7 @@ async fn follow(engine: &Engine, id: JobId, writes: &Writes) -> anyhow::Result<R
                 debts,
                 before_pivot: pivot,
                 plan_steps: job.plan.steps.len(),
+                launches: job.plan.steps.iter().map(launches).collect(),
                 verified: audit.damage.is_none(),
                 placement: engine
                     .placement()
@@ -424,11 +482,32 @@ fn die() {
     std::process::abort();
 }
 
-/// Actions of which one fails.
+/// Actions of which one fails, or before one of which a host reboots.
 struct Troubled {
     inner: Arc<Pool>,
     failing: Option<Failing>,
+    reboot: Option<Reboot>,
+    folder: PathBuf,
 }
+
+impl Troubled {
+    /// Reboots the host if this is the moment, and leaves a mark in the folder that it did.
+    fn reboot_before(&self, work: &Work) {
+        let mark = self.folder.join(REBOOTED);
+        let due = self.reboot.as_ref().filter(|reboot| {
+            reboot.step == work.step && reboot.undo == (work.mode == Mode::Undo) && !mark.exists()
+        });
+        if let Some(reboot) = due
+            && crate::paper::reboot(&self.folder.join(reboot.host.as_str())).is_ok()
+        {
+            // A mark that cannot be made fails the test, which looks for it.
+            let _ = std::fs::write(mark, "");
+        }
+    }
+}
+
+/// The mark in the pool's folder of a reboot that was ordered and has happened.
+pub const REBOOTED: &str = "rebooted";
 
 impl Actions for Troubled {
     fn knows(&self, action: &ActionRef) -> bool {
@@ -436,6 +515,7 @@ impl Actions for Troubled {
     }
 
     fn perform(&self, work: Work) -> Performing {
+        self.reboot_before(&work);
         let fails = self
             .failing
             .filter(|failing| work.mode == Mode::Do && failing.step == work.step);

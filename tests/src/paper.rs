@@ -1,6 +1,7 @@
 //! Paper hosts: folders that stand for hosts. The same scripts run on them as on real ones, with the stand-ins of
 //! `tests/paper/bin` for the tools of a host, and they can be told to fail, hang, be cut off or reboot.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -61,6 +62,15 @@ pub enum During {
     Do(StepNo),
     /// Its undo.
     Undo(StepNo),
+}
+
+impl fmt::Display for During {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Do(step) => write!(f, "step-{step}"),
+            Self::Undo(step) => write!(f, "step-u{step}"),
+        }
+    }
 }
 
 /// Hosts `vsh-01`, `vsh-02`, … in one folder. Dropped, their processes end and the folder goes.
@@ -214,11 +224,7 @@ impl PaperHost {
     /// # Errors
     /// The order cannot be written.
     pub fn order(&self, fault: Fault, during: During) -> anyhow::Result<()> {
-        let file = match during {
-            During::Do(step) => format!("fault/step-{step}"),
-            During::Undo(step) => format!("fault/step-u{step}"),
-        };
-        self.write(&file, &format!("{}\n", fault.word()))
+        self.write(&format!("fault/{during}"), &format!("{}\n", fault.word()))
     }
 
     /// Orders a fault for a call of a tool: `fail`, `hang`, `lost`, `reboot` or `reboot-after`, at the `call`th call
@@ -295,13 +301,22 @@ impl PaperHost {
     }
 
     fn tool(&self, tool: &str, args: &[&str]) -> anyhow::Result<()> {
-        let status = Command::new(paper().join(tool))
-            .arg(&self.root)
-            .args(args)
-            .status()?;
-        ensure!(status.success(), "{tool} of {}: {status}", self.name);
-        Ok(())
+        switch(&self.root, tool, args)
     }
+}
+
+/// Reboots the paper host in a folder.
+///
+/// # Errors
+/// The tool fails.
+pub fn reboot(root: &Path) -> anyhow::Result<()> {
+    switch(root, "reboot", &[])
+}
+
+fn switch(root: &Path, tool: &str, args: &[&str]) -> anyhow::Result<()> {
+    let status = Command::new(paper().join(tool)).arg(root).args(args).status()?;
+    ensure!(status.success(), "{tool} of {}: {status}", root.display());
+    Ok(())
 }
 
 impl Drop for PaperHost {

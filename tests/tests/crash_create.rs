@@ -1,15 +1,15 @@
-//! The crash matrix of `create` on paper hosts: whatever the moment of the SIGKILL, there is a whole guest that runs
-//! and is enabled, or there is nothing.
+//! The crash and fault matrices of `create` on paper hosts: whatever the moment of the SIGKILL, and whatever goes wrong
+//! in a step, there is a whole guest that runs and is enabled, or there is nothing.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::ensure;
 use tempfile::TempDir;
-use vsjob_tests::guests;
 use vsjob_tests::master::{self, Life, Report};
 use vsjob_tests::matrix::{self, Subject};
 use vsjob_tests::paper::PaperPool;
+use vsjob_tests::{faults, guests};
 
 struct Create {
     template: PathBuf,
@@ -41,6 +41,8 @@ impl Subject for Create {
             templates: vec![("paper".to_owned(), self.template.clone())],
             crash: None,
             failing: None,
+            reboot: None,
+            limit: None,
         }
     }
 
@@ -103,6 +105,20 @@ fn a_create_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Resu
     println!("create: {counts}");
     ensure!(
         counts.forward >= 20 && counts.unwinding >= 100,
+        "too few: {counts:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_create_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let counts = faults::fault_matrix(&Create {
+        template: template(&folder)?,
+    })?;
+    println!("create: {counts}");
+    ensure!(
+        counts.forward >= 50 && counts.unwinding >= 15 && counts.reboots >= 30,
         "too few: {counts:?}"
     );
     Ok(())

@@ -25,6 +25,8 @@ impl Subject for Demo {
             templates: Vec::new(),
             crash: None,
             failing: None,
+            reboot: None,
+            limit: None,
         }
     }
 

@@ -1,12 +1,13 @@
-//! The crash matrix of `move` on paper hosts: whatever the moment of the SIGKILL, the guest lives whole on exactly one
-//! host, the one that placement names, and nothing of the move is left but what waits for its purge.
+//! The crash and fault matrices of `move` on paper hosts: whatever the moment of the SIGKILL, and whatever goes wrong in
+//! a step, the guest lives whole on exactly one host, the one that placement names, and nothing of the move is left but
+//! what waits for its purge.
 
 use anyhow::ensure;
 use tempfile::TempDir;
-use vsjob_tests::guests;
 use vsjob_tests::master::{self, Life, Report};
 use vsjob_tests::matrix::{self, Subject};
 use vsjob_tests::paper::PaperPool;
+use vsjob_tests::{faults, guests};
 
 struct Move {
     reference: TempDir,
@@ -32,6 +33,8 @@ impl Subject for Move {
             templates: Vec::new(),
             crash: None,
             failing: None,
+            reboot: None,
+            limit: None,
         }
     }
 
@@ -74,6 +77,19 @@ fn a_move_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result
     );
     ensure!(
         counts.forward >= 40 && counts.unwinding >= 200,
+        "too few: {counts:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_move_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
+    let reference = tempfile::tempdir()?;
+    guests::fill(reference.path())?;
+    let counts = faults::fault_matrix(&Move { reference })?;
+    println!("move: {counts}");
+    ensure!(
+        counts.forward >= 80 && counts.unwinding >= 30 && counts.reboots >= 60,
         "too few: {counts:?}"
     );
     Ok(())

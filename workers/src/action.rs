@@ -11,7 +11,7 @@ use crate::Library;
 
 /// An action performed on a host. Its scripts are static; arguments are positional, results are `key=value` lines.
 /// Written as a constant that completes [`HostAction::EMPTY`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct HostAction {
     /// Such as `guest-stop`.
     pub name: &'static str,

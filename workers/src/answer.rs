@@ -8,6 +8,15 @@ use crate::{HostError, frame};
 /// How much of what a failed command said is kept, in bytes.
 const DETAIL: usize = 4096;
 
+/// Whether a script did not end by itself: it, or what it ran, was killed, as everything is when a host goes down.
+pub(crate) fn was_killed(code: u8) -> bool {
+    const HANGUP: u8 = 129;
+    const INTERRUPT: u8 = 130;
+    const KILL: u8 = 137;
+    const TERMINATE: u8 = 143;
+    matches!(code, HANGUP | INTERRUPT | KILL | TERMINATE)
+}
+
 /// The results of a script that ended well, or why it failed.
 pub(crate) fn settle(host: &HostName, what: &str, answer: &Answer) -> Result<Outputs, Failure> {
     if answer.code == 0 {
@@ -42,6 +51,7 @@ pub(crate) fn failure(host: &HostName, what: &str, answer: &Answer) -> Failure {
         75 => Class::Transient,
         76 => Class::Partial,
         77 => Class::Vanished,
+        code if was_killed(code) => Class::Transient,
         _ => Class::Permanent,
     };
     let said = answer.stderr.end(DETAIL);
@@ -105,8 +115,18 @@ mod tests {
     }
 
     #[test]
+    fn what_was_killed_may_be_tried_again() {
+        for code in [129, 130, 137, 143] {
+            assert_eq!(
+                settled(&answer(code, "", "")).unwrap_err().class,
+                Class::Transient
+            );
+        }
+    }
+
+    #[test]
     fn any_other_exit_code_is_permanent() {
-        for code in [1, 2, 74, 78, 127, 137, 255] {
+        for code in [1, 2, 74, 78, 127, 255] {
             let failure = settled(&answer(code, "", "sh: nope")).unwrap_err();
             assert_eq!(
                 (failure.class, failure.code.as_str()),

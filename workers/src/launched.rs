@@ -121,6 +121,9 @@ impl Launched {
                 why: why.to_owned(),
             })
         };
+        if answer::was_killed(answer.code) {
+            return Err(killed(&self.host, what));
+        }
         if answer.code != 0 {
             return Err(Trouble::Failed(answer::failure(self.host.name(), what, &answer)));
         }
@@ -139,6 +142,7 @@ impl Launched {
             "starting" => Ok(State::Running(String::new())),
             "running" => Ok(State::Running(rest.to_owned())),
             "interrupted" | "dead" => Ok(State::Gone),
+            "finished" if rest.parse().is_ok_and(answer::was_killed) => Ok(State::Gone),
             "finished" => Ok(State::Finished(Answer {
                 code: rest.parse().map_err(|_| bad("an exit code that is none"))?,
                 stdout: crate::frame::Capture::of(&bytes[end + 1..]),
@@ -180,10 +184,20 @@ async fn order(
     let answer = host.ask(question).await?;
     match answer.code {
         0 => Ok(()),
+        code if answer::was_killed(code) => Err(killed(host, &script.name)),
         _ => Err(Trouble::Failed(answer::failure(
             host.name(),
             &script.name,
             &answer,
         ))),
     }
+}
+
+/// A request of ours was killed half-way: as if the line had broken, what it was about is to be looked at again.
+fn killed(host: &Host, what: &str) -> Trouble {
+    Trouble::Host(HostError::LineLost {
+        host: host.name().clone(),
+        what: what.to_owned(),
+        why: "it was killed on the host".to_owned(),
+    })
 }

@@ -30,7 +30,7 @@ pub(crate) async fn exit_codes_are_true_on_a_channel_and_in_a_run_directory(
         work.step = StepNo(n);
         match (code, bench.pool.perform(work).await) {
             (0, Outcome::Done(_)) => {}
-            (75, Outcome::Failed(failure)) => assert_eq!(failure.class, Class::Transient),
+            (75 | 143, Outcome::Failed(failure)) => assert_eq!(failure.class, Class::Transient),
             (76, Outcome::Failed(failure)) => assert_eq!(failure.class, Class::Partial),
             (77, Outcome::Failed(failure)) => assert_eq!(failure.class, Class::Vanished),
             (_, Outcome::Failed(failure)) => {

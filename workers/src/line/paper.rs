@@ -31,8 +31,10 @@ impl Line for PaperLine {
         Box::pin(async {
             let unreachable = |why: &str| LineError::Unreachable(why.to_owned());
             // A host that is off, or cut from the network.
-            if !self.root.join("proc/sys/kernel/random/boot_id").exists()
-                || self.root.join("fault/cut").exists()
+            if ["off", "cut"]
+                .iter()
+                .any(|fault| self.root.join("fault").join(fault).exists())
+                || !self.root.exists()
             {
                 return Err(unreachable("connection timed out"));
             }
