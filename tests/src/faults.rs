@@ -49,6 +49,18 @@ enum Point {
     Reboot(Reboot),
 }
 
+/// Whether the complete matrix is asked for: `VSJOB_FAULTS=all ./test any_fault`. It takes a quarter of an hour an
+/// operation on two cores, and hangs are told by time, so it wants a machine that is not busy. Else it is skipped, and
+/// counted as that.
+#[must_use]
+pub fn asked_for() -> bool {
+    let asked = std::env::var("VSJOB_FAULTS").as_deref() == Ok("all");
+    if !asked {
+        crate::needs::skip("VSJOB_FAULTS=all, for the complete fault matrix");
+    }
+    asked
+}
+
 /// Tries every point of the operation. With `VSJOB_ONLY` in the environment only those whose description has it.
 ///
 /// # Errors
