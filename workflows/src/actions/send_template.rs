@@ -90,6 +90,8 @@ async fn copy(archive: &Path, to: &str, shell: &str, work: &Work) -> Result<(), 
     command.args([
         "--partial",
         "--inplace",
+        // A template may be kept elsewhere and linked to; without this rsync would skip the link and say that all is well.
+        "--copy-links",
         "--whole-file",
         "--mkpath",
         "--chmod=F600",
