@@ -55,7 +55,8 @@ impl World {
     pub fn restore(&mut self, job: Job) {
         if holds_locks(&job) {
             self.locks.take(&turn(&job), &job.locks);
-        } else if !job.status.is_over() {
+        } else if !job.status.is_over() && job.request.not_before.is_none() {
+            // A job with a time of its own joins the line when that has come.
             self.locks.wait(turn(&job), &job.locks);
         }
         if let Some(key) = &job.request.key {

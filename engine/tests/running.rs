@@ -419,6 +419,22 @@ async fn a_lock_is_handed_on_in_the_order_of_asking() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_due_later_holds_up_nobody_and_runs_when_its_time_has_come() {
+    let bench = Bench::new();
+    let mut later = job(None, "guest/ldap", vec![step("a")]);
+    later.request.not_before = Some(Timestamp::from_millis(1_700_000_000_000) + Duration::from_secs(300));
+    let later = bench.submit(later).await;
+    let now = bench.submit(job(None, "guest/ldap", vec![step("b")])).await;
+    assert_eq!(bench.end(now).await.status, Status::Succeeded);
+    assert_eq!(
+        bench.engine.job(later).await.unwrap().unwrap().job.status,
+        Status::Queued
+    );
+    let end = bench.end(later).await;
+    assert!(end.started.unwrap() >= end.request.not_before.unwrap());
+}
+
+#[tokio::test]
 async fn a_full_store_refuses_new_work_and_finishes_what_runs() {
     let bench = Bench::new();
     bench.script.put("a", Mode::Do, failed(Class::Transient));

@@ -59,6 +59,7 @@ impl Core {
             self.alarms.insert((at, id));
             return;
         }
+        self.world.locks.wait(turn(job), &job.locks);
         if self.world.locks.are_free(&turn(job), &job.locks) {
             self.happen(id, JobEvent::Started);
         }
