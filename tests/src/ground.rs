@@ -1,12 +1,9 @@
 //! What the same test stands on: a paper host, or a real one of the lab. So that paper hosts are shown to tell the
 //! truth.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use vsjob_engine::{HostName, SystemClock};
 use vsjob_workers::{Pool, Registry, Settings, Slaves};
 
@@ -43,16 +40,7 @@ impl Ground {
         let Some(lab) = Lab::up(hosts)? else {
             return Ok(None);
         };
-        let facts = std::fs::read_to_string(lab.folder().join("env"))?;
-        let network = facts
-            .lines()
-            .find_map(|line| line.strip_prefix("VSJOB_LAB_MASTER_NETNS="))
-            .context("the master's network")?;
-        let network = std::fs::File::open(Path::new("/run/netns").join(network))?;
-        move_into_link_name_space(
-            std::os::fd::AsFd::as_fd(&network),
-            Some(LinkNameSpaceType::Network),
-        )?;
+        lab.enter_network()?;
         Ok(Some(Self::Lab(Arc::new(lab), FIRST.parse()?)))
     }
 

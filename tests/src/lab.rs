@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, ensure};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tempfile::TempDir;
 
 use crate::needs;
@@ -71,6 +72,23 @@ impl Lab {
     #[must_use]
     pub fn slaves_conf(&self) -> PathBuf {
         self.folder().join("slaves.conf")
+    }
+
+    /// Moves this thread to where the master lives: what it starts and what it connects to is on the hosts' network from
+    /// then on.
+    ///
+    /// # Errors
+    /// The network is gone.
+    pub fn enter_network(&self) -> anyhow::Result<()> {
+        let facts = std::fs::read_to_string(self.folder().join("env"))?;
+        let network = facts
+            .lines()
+            .find_map(|line| line.strip_prefix("VSJOB_LAB_MASTER_NETNS="))
+            .context("the master's network")?;
+        let network = std::fs::File::open(Path::new("/run/netns").join(network))?;
+        let network = std::os::fd::AsFd::as_fd(&network);
+        move_into_link_name_space(network, Some(LinkNameSpaceType::Network))?;
+        Ok(())
     }
 
     /// A command that runs `program` where the master lives: on the hosts' network, with `ssh vsh-01` working.

@@ -10,4 +10,7 @@ pub mod matrix;
 pub mod needs;
 pub mod paper;
 pub mod program;
+pub mod site;
 pub mod sshd;
+pub mod tree;
+pub mod witness;

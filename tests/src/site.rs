@@ -1,0 +1,341 @@
+//! A site as an administrator has it: the program `vsjob`, its master, and the real hosts of a lab that it looks after.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use serde_json::Value;
+use vsjob_engine::{Clock, SystemClock};
+
+use crate::lab::Lab;
+use crate::program::{Master, Program, Said};
+
+/// How long anything may take to become so: a bound, not a measure.
+const LONGEST: Duration = Duration::from_secs(120);
+
+/// The network that the lab's guests are in.
+const NETWORKS: &str = "1,10.77.0.0/16,10.77.0.1,lab\n";
+
+/// A lab, the program, and a master that runs.
+pub struct Site {
+    // Dropped in this order: the master, its hosts, its folder.
+    master: Option<Master>,
+    /// The hosts.
+    pub lab: Lab,
+    /// The program, with the folder of its master.
+    pub program: Program,
+}
+
+impl Site {
+    /// A site of that many hosts, where there can be a lab; this thread is in the master's network from then on.
+    ///
+    /// # Errors
+    /// There can be one, and yet it fails.
+    pub fn up(hosts: u8) -> anyhow::Result<Option<Self>> {
+        Self::up_with(hosts, "")
+    }
+
+    /// The same, each host with `options` in slaves.conf, such as `,bwlimit=10m`.
+    ///
+    /// # Errors
+    /// There can be one, and yet it fails.
+    pub fn up_with(hosts: u8, options: &str) -> anyhow::Result<Option<Self>> {
+        let Some(lab) = Lab::up(hosts)? else {
+            return Ok(None);
+        };
+        lab.enter_network()?;
+        let program = program(&lab, options)?;
+        let master = Some(program.master()?);
+        Ok(Some(Self { master, lab, program }))
+    }
+
+    /// Another program with a store of its own, for the same hosts.
+    ///
+    /// # Errors
+    /// Its folder cannot be made.
+    pub fn another_program(&self) -> anyhow::Result<Program> {
+        program(&self.lab, "")
+    }
+
+    /// SIGKILL to the master.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn kill_master(&mut self) -> anyhow::Result<()> {
+        self.master.take().context("no master runs")?.kill()
+    }
+
+    /// Starts a master again, and returns when it is ready.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_master(&mut self) -> anyhow::Result<()> {
+        self.master = Some(self.program.master()?);
+        Ok(())
+    }
+
+    /// The master, which from here on is the caller's.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn take_master(&mut self) -> anyhow::Result<Master> {
+        self.master.take().context("no master runs")
+    }
+
+    /// Runs `vsjob ARGS` to its end.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn vsjob(&self, args: &[&str]) -> anyhow::Result<Said> {
+        self.program.run(args)
+    }
+
+    /// Gives the master a template of that name.
+    ///
+    /// # Errors
+    /// It cannot be linked to.
+    pub fn template(&self, name: &str, archive: &Path) -> anyhow::Result<()> {
+        let folder = self.program.state().join("templates");
+        std::fs::create_dir_all(&folder)?;
+        std::os::unix::fs::symlink(archive, folder.join(format!("{name}.tar")))?;
+        Ok(())
+    }
+
+    /// Creates a guest from a template; it runs, is enabled and answers at its address.
+    ///
+    /// # Errors
+    /// It does not come to be.
+    pub fn guest(&self, name: &str, address: &str, host: &str, template: &str) -> anyhow::Result<()> {
+        let place = ["--interface", address, "--host", host, "--template", template];
+        let create = [
+            "submit", "create", "--name", name, "--start", "--enable", "--wait",
+        ];
+        self.vsjob(&[&create[..], &place].concat())?.ok()?;
+        until("the guest answers", || {
+            Ok(answer(address).as_deref() == Some(name))
+        })
+    }
+
+    /// Submits a job.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub fn submit(&self, args: &[&str]) -> anyhow::Result<String> {
+        self.vsjob(&[&["submit"], args].concat())?.ok()
+    }
+
+    /// A job with its steps.
+    ///
+    /// # Errors
+    /// There is no such job.
+    pub fn job(&self, id: &str) -> anyhow::Result<Value> {
+        self.vsjob(&["status", id, "--json"])?.json()
+    }
+
+    /// What happens in a job from its beginning on.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn follow(&self, job: &str) -> anyhow::Result<Follower> {
+        let mut child = self
+            .program
+            .command(&["logs", job, "--follow"])
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let lines = BufReader::new(child.stdout.take().context("no standard output")?).lines();
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Ok(Follower {
+            child,
+            lines: receiver,
+            told: String::new(),
+        })
+    }
+
+    /// Waits until a job has succeeded, and answers it.
+    ///
+    /// # Errors
+    /// It ends otherwise, or not at all.
+    pub fn succeeds(&self, id: &str) -> anyhow::Result<Value> {
+        let told = self.follow(id)?.to_the_end()?;
+        let job = self.job(id)?;
+        ensure!(job["state"] == "succeeded", "{told}");
+        Ok(job)
+    }
+
+    /// Everything on the hosts that an operation may change: volumes, definitions, what runs and what is enabled, rules,
+    /// keys, and what vsjob itself keeps there; and what the master has placed where.
+    ///
+    /// # Errors
+    /// A host is down, or the master away.
+    pub fn footprint(&self) -> anyhow::Result<String> {
+        let mut all = self.vsjob(&["guest", "list", "--json"])?.ok()?;
+        for host in self.hosts()? {
+            write!(all, "\n== {host}\n{}", self.lab.run(&host, FOOTPRINT)?)?;
+        }
+        Ok(all)
+    }
+
+    /// Waits until the footprint is this one again: what a job has made on hosts goes a moment after its end.
+    ///
+    /// # Errors
+    /// It stays another.
+    pub fn is_as_before(&self, before: &str) -> anyhow::Result<()> {
+        let mut now = String::new();
+        until("all is as before", || {
+            now = self.footprint()?;
+            Ok(now == before)
+        })
+        .with_context(|| format!("before:\n{before}\nnow:\n{now}"))
+    }
+
+    /// The names of the hosts.
+    ///
+    /// # Errors
+    /// The list of hosts cannot be read.
+    pub fn hosts(&self) -> anyhow::Result<Vec<String>> {
+        let slaves = std::fs::read_to_string(self.lab.slaves_conf())?;
+        let names = slaves.lines().filter_map(|line| line.split_once(':'));
+        Ok(names.map(|(name, _)| name.to_owned()).collect())
+    }
+
+    /// Whether the guest runs on the host.
+    #[must_use]
+    pub fn runs(&self, guest: &str, host: &str) -> bool {
+        let unit = format!("systemd-nspawn@{guest}.service");
+        let asked = self
+            .lab
+            .at_console(host, "systemctl")
+            .args(["is-active", "-q", &unit])
+            .status();
+        asked.is_ok_and(|status| status.success())
+    }
+
+    /// Checks that nothing of any job is left on the hosts or owed to them, that the pool is as the master knows it, and
+    /// that its journal is whole.
+    ///
+    /// # Errors
+    /// Says what is not so.
+    pub fn is_in_order(&self) -> anyhow::Result<()> {
+        let left = self.vsjob(&["gc"])?.ok()?;
+        ensure!(left.starts_with("nothing is left"), "{left}");
+        let scan = self.vsjob(&["scan"])?;
+        ensure!(scan.status.success(), "{scan:?}");
+        self.vsjob(&["audit", "verify"])?.ok()?;
+        let locks = self.vsjob(&["locks", "--json"])?.json()?;
+        ensure!(locks["locks"].as_array().is_some_and(Vec::is_empty), "{locks}");
+        Ok(())
+    }
+}
+
+/// What [`Site::footprint`] looks at on a host.
+const FOOTPRINT: &str = r#"
+    cd /
+    find var/lib/machines -mindepth 1 -maxdepth 1 -printf '%p %y %m %U\n' | sort
+    btrfs subvolume list / | sed 's/.* path //' | sort
+    find etc/systemd/nspawn etc/systemd/system -name '*nspawn*' -o -path '*nspawn@*' | sort
+    find var/lib/vsjob/run var/lib/vsjob/jobs var/lib/vsjob/templates -mindepth 1 ! -name '*.lock' 2>/dev/null | sort
+    systemctl list-units --plain --no-legend --state=active 'systemd-nspawn@*' 'vsjob-*' | cut -d ' ' -f 1
+    nft list tables
+    cat root/.ssh/authorized_keys
+"#;
+
+/// What a job is told to do, line by line.
+pub struct Follower {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    told: String,
+}
+
+impl Follower {
+    /// Waits until a line with `text` is told.
+    ///
+    /// # Errors
+    /// The job ends before, or nothing happens any more.
+    pub fn until(&mut self, text: &str) -> anyhow::Result<()> {
+        loop {
+            match self.lines.recv_timeout(LONGEST) {
+                Ok(line) => {
+                    writeln!(self.told, "{line}")?;
+                    if line.contains(text) {
+                        return Ok(());
+                    }
+                }
+                Err(why) => bail!("`{text}` was not told: {why}\n{}", self.told),
+            }
+        }
+    }
+
+    /// Waits until the job is over, and answers all that was told.
+    ///
+    /// # Errors
+    /// Nothing happens any more.
+    pub fn to_the_end(mut self) -> anyhow::Result<String> {
+        loop {
+            match self.lines.recv_timeout(LONGEST) {
+                Ok(line) => writeln!(self.told, "{line}")?,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(std::mem::take(&mut self.told)),
+                Err(why) => bail!("it does not end: {why}\n{}", self.told),
+            }
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a guest of the template `tiny` says at its address: its name. `None` if nobody answers.
+#[must_use]
+pub fn answer(address: &str) -> Option<String> {
+    let moment = Duration::from_secs(1);
+    let at = SocketAddr::new(address.parse().ok()?, 7);
+    let mut stream = TcpStream::connect_timeout(&at, moment).ok()?;
+    stream.set_read_timeout(Some(moment)).ok()?;
+    let mut said = String::new();
+    stream.read_to_string(&mut said).ok()?;
+    Some(said.trim_end().to_owned())
+}
+
+/// Waits until something is so, and fails if it does not become so.
+///
+/// # Errors
+/// It is not so after a long while, or cannot be found out.
+pub fn until(what: &str, mut is_so: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let begin = SystemClock.now();
+    while !is_so()? {
+        ensure!(
+            SystemClock.now().since(begin) < LONGEST,
+            "it never came to this: {what}"
+        );
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// The program, configured for the hosts of the lab.
+fn program(lab: &Lab, options: &str) -> anyhow::Result<Program> {
+    let hosts: String = std::fs::read_to_string(lab.slaves_conf())?
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| format!("{line}{options}\n"))
+        .collect();
+    let program = Program::new("", &hosts)?;
+    let settings = format!(
+        "[ssh]\nconfig = \"{}\"\ncontrol-directory = \"{}\"\nconnect-timeout = \"3s\"\nkeep-alive = \"1s\"\n",
+        lab.ssh_config().display(),
+        program.folder().join("ssh").display()
+    );
+    std::fs::write(program.folder().join("vsjob.toml"), settings)?;
+    std::fs::write(program.folder().join("networks.conf"), NETWORKS)?;
+    Ok(program)
+}
