@@ -27,6 +27,8 @@ pub struct Work {
     pub args: Vec<(String, String)>,
     /// Where; the first is where the script runs. None: on the master.
     pub hosts: Vec<HostName>,
+    /// Hosts that must obey `epoch` before anything is changed: until then the outcome is [`Outcome::Unknown`].
+    pub claims: Vec<HostName>,
     /// In whose name.
     pub epoch: Epoch,
     /// Where to tell how far it is. Not durable.

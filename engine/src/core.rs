@@ -64,6 +64,8 @@ pub struct Order {
     pub args: Vec<(String, String)>,
     /// Where.
     pub hosts: Vec<HostName>,
+    /// Hosts that must obey this life of the master before anything is changed.
+    pub claims: Vec<HostName>,
 }
 
 /// Names one performance of a step.

@@ -1,7 +1,7 @@
 //! A plan: the immutable list of steps that a job will perform. It is made once at submit and stored; resuming reads
 //! it and never plans again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,12 @@ impl Plan {
     #[must_use]
     pub fn step(&self, no: StepNo) -> Option<&Step> {
         self.steps.get(no.index())
+    }
+
+    /// Every host that a step acts on.
+    #[must_use]
+    pub fn hosts(&self) -> BTreeSet<&HostName> {
+        self.steps.iter().flat_map(|step| &step.hosts).collect()
     }
 
     /// The steps with their numbers.

@@ -34,6 +34,7 @@ struct Seen {
     mode: Mode,
     attempt: u32,
     args: Vec<(String, String)>,
+    claims: Vec<HostName>,
 }
 
 enum Answer {
@@ -70,6 +71,7 @@ impl Actions for Script {
             mode: work.mode,
             attempt: work.attempt,
             args: work.args,
+            claims: work.claims,
         });
         let answer = inner
             .answers
@@ -314,6 +316,72 @@ async fn an_action_that_this_program_does_not_have_makes_its_job_stuck_and_no_ot
     assert!(bench.script.seen().is_empty(), "something was performed");
     let id = bench.submit(job(None, "guest/www", vec![step("a")])).await;
     assert_eq!(bench.end(id).await.status, Status::Succeeded);
+}
+
+#[tokio::test]
+async fn before_the_pivot_a_step_needs_every_host_of_its_job_and_an_undo_or_a_later_one_only_its_own() {
+    let bench = Bench::new();
+    let on = |action: &str, hosts: &[&str]| Step {
+        hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
+        ..step(action)
+    };
+    let steps = || {
+        let mut pivot = on("pivot", &["vsh-02"]);
+        pivot.pivot = true;
+        let here = Step {
+            hosts: Vec::new(),
+            ..step("here")
+        };
+        vec![
+            on("first", &["vsh-01"]),
+            here,
+            on("both", &["vsh-02", "vsh-01"]),
+            pivot,
+            on("last", &["vsh-01"]),
+        ]
+    };
+    let done = bench.submit(job(None, "guest/ldap", steps())).await;
+    assert_eq!(bench.end(done).await.status, Status::Succeeded);
+    bench.script.put("pivot", Mode::Do, Answer::Never);
+    let mut cancelled = job(None, "guest/ldap", steps());
+    cancelled.plan.steps[3].pivot = false;
+    let cancelled = bench.submit(cancelled).await;
+    bench
+        .until(cancelled, |job| {
+            matches!(job.steps[3].state, StepState::Started { .. })
+        })
+        .await;
+    bench.engine.cancel(cancelled, actor()).await.unwrap();
+    bench.end(cancelled).await;
+
+    let claims: Vec<(String, Mode, String)> = bench
+        .script
+        .seen()
+        .into_iter()
+        .map(|seen| {
+            let claims: Vec<&str> = seen.claims.iter().map(HostName::as_str).collect();
+            (seen.action, seen.mode, claims.join(" "))
+        })
+        .collect();
+    let expected = |action: &str, mode, claims: &str| (action.to_owned(), mode, claims.to_owned());
+    assert_eq!(
+        claims,
+        [
+            expected("first", Mode::Do, "vsh-01 vsh-02"),
+            expected("here", Mode::Do, "vsh-01 vsh-02"),
+            expected("both", Mode::Do, "vsh-01 vsh-02"),
+            expected("pivot", Mode::Do, "vsh-02"),
+            expected("last", Mode::Do, "vsh-01"),
+            expected("first", Mode::Do, "vsh-01 vsh-02"),
+            expected("here", Mode::Do, "vsh-01 vsh-02"),
+            expected("both", Mode::Do, "vsh-01 vsh-02"),
+            expected("pivot", Mode::Do, "vsh-01 vsh-02"),
+            expected("pivot", Mode::Undo, "vsh-02"),
+            expected("both", Mode::Undo, "vsh-02"),
+            expected("here", Mode::Undo, ""),
+            expected("first", Mode::Undo, "vsh-01"),
+        ]
+    );
 }
 
 #[tokio::test]

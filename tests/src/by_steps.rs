@@ -147,12 +147,10 @@ impl BySteps {
             resume: false,
             args: self.args(no)?,
             hosts: step.hosts.clone(),
+            claims: step.hosts.clone(),
             epoch: self.epoch,
             progress: watch::channel(Progress::default()).0,
         };
-        for host in &work.hosts {
-            self.pool.host(host)?.claim(self.epoch).await?;
-        }
         Ok(self.pool.perform(work).await)
     }
 

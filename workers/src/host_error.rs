@@ -140,6 +140,18 @@ impl HostError {
         }
     }
 
+    /// Whether the host may have done, or be doing, what this error does not tell: it is to be asked again.
+    #[must_use]
+    pub(crate) fn leaves_open(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::LineLost { .. }
+                | Self::EpochRefused { .. }
+                | Self::LimitExceeded { .. }
+        )
+    }
+
     /// The same for the engine.
     #[must_use]
     pub fn failure(&self) -> Failure {

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use vsjob_engine::{Clock, Mode, Outcome, Outputs, Progress, Work};
+use futures::future::try_join_all;
+use vsjob_engine::{Clock, Epoch, Mode, Outcome, Outputs, Progress, Work};
 
 use crate::host::{Host, Question};
 use crate::launched::{self, Launched, RunName, State, Trouble};
@@ -16,11 +17,25 @@ const LONGEST_LOOK: Duration = Duration::from_millis(200);
 /// The longest that a probe may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(60);
 
+/// The hosts that must obey this life of the master before anything is changed.
+pub(crate) struct Claims {
+    pub(crate) hosts: Vec<Arc<Host>>,
+    pub(crate) epoch: Epoch,
+}
+
+impl Claims {
+    /// Claims those that are not claimed yet, all at once.
+    pub(crate) async fn make(&self) -> Result<(), HostError> {
+        try_join_all(self.hosts.iter().map(|host| host.claim(self.epoch)))
+            .await
+            .map(drop)
+    }
+}
+
 /// One action on one host.
 pub(crate) struct Performer {
     pub(crate) host: Arc<Host>,
-    /// The other hosts of the step: claimed too before anything changes.
-    pub(crate) others: Vec<Arc<Host>>,
+    pub(crate) claims: Claims,
     pub(crate) action: &'static HostAction,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) work: Work,
@@ -90,9 +105,6 @@ impl Performer {
 
     /// Launches the script, or finds the one launched before, and follows it to its end.
     async fn carry(&self, side: Side, args: &[String]) -> Result<Outcome, Trouble> {
-        for host in &self.others {
-            host.claim(self.work.epoch).await?;
-        }
         let launched = Launched {
             host: Arc::clone(&self.host),
             epoch: self.work.epoch,
@@ -102,6 +114,7 @@ impl Performer {
         let state = if self.work.resume {
             launched.follow().await?
         } else {
+            self.claims.make().await?;
             launched.launch(&script, args).await?
         };
         match self.follow(&launched, state, &script.name).await? {
@@ -109,7 +122,11 @@ impl Performer {
                 Ok(outputs) => self.complete(side, outputs),
                 Err(failure) => Outcome::Failed(failure),
             }),
-            State::Absent if self.work.resume => Ok(Outcome::NotDone),
+            State::Absent if self.work.resume => {
+                // Nothing could be launched before: to be asked again until it can.
+                self.claims.make().await?;
+                Ok(Outcome::NotDone)
+            }
             State::Absent | State::Running(_) | State::Gone => {
                 self.after_interruption(side, &launched, args).await
             }
@@ -226,15 +243,12 @@ impl Performer {
     /// Whether something may have happened, or be happening, that this error hides.
     fn leaves_open(&self, error: &HostError) -> bool {
         match error {
-            HostError::Unreachable { .. } | HostError::LineLost { .. } | HostError::EpochRefused { .. } => {
-                true
-            }
             HostError::LimitExceeded { .. } => !self.action.read_only,
             HostError::HostKeyChanged { .. }
             | HostError::HostKeyUnknown { .. }
             | HostError::AuthFailed { .. }
             | HostError::NotRoot { .. } => self.work.resume,
-            _ => false,
+            other => other.leaves_open(),
         }
     }
 }

@@ -12,7 +12,7 @@ use vsjob_engine::{ActionRef, Actions, Clock, Epoch, HostName, JobId, Outcome, P
 use crate::claim::Claim;
 use crate::host::{Host, HostParts};
 use crate::line::{Line, PaperLine, SshLine};
-use crate::perform::Performer;
+use crate::perform::{Claims, Performer};
 use crate::{Action, Context, HostError, Registry, Settings, Slave, Slaves, Submit, launched};
 
 /// All hosts, and what can be done on them.
@@ -103,34 +103,47 @@ impl Pool {
         self.superseded.subscribe()
     }
 
-    fn prepare(&self, work: Work) -> Result<Prepared, HostError> {
+    fn prepare(&self, work: Work) -> Result<Performing, HostError> {
         let action = self
             .registry
             .find(&work.action)
             .ok_or_else(|| HostError::UnknownAction {
                 action: format!("{} {}", work.action.name, work.action.version),
             })?;
-        let action = match action {
-            Action::Master(action) => return Ok(Prepared::Master((action.run)(self.context.clone(), work))),
-            Action::Host(action) => action,
+        let claims = Claims {
+            hosts: self.all(&work.claims)?,
+            epoch: work.epoch,
         };
-        let mut hosts = work
-            .hosts
-            .iter()
-            .map(|name| self.host(name).cloned())
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter();
-        let host = hosts.next().ok_or_else(|| HostError::BadArguments {
-            action: action.name.to_owned(),
-            why: "it needs a host".to_owned(),
-        })?;
-        Ok(Prepared::Host(Performer {
-            host,
-            others: hosts.collect(),
-            action,
-            clock: Arc::clone(&self.context.clock),
-            work,
-        }))
+        match action {
+            Action::Master(action) => {
+                let context = self.context.clone();
+                Ok(Box::pin(async move {
+                    match claims.make().await {
+                        Ok(()) => (action.run)(context, work).await,
+                        Err(error) if error.leaves_open() => Outcome::Unknown(error.failure()),
+                        Err(error) => Outcome::Failed(error.failure()),
+                    }
+                }))
+            }
+            Action::Host(action) => {
+                let mut hosts = self.all(&work.hosts)?.into_iter();
+                let performer = Performer {
+                    host: hosts.next().ok_or_else(|| HostError::BadArguments {
+                        action: action.name.to_owned(),
+                        why: "it needs a host".to_owned(),
+                    })?,
+                    claims,
+                    action,
+                    clock: Arc::clone(&self.context.clock),
+                    work,
+                };
+                Ok(Box::pin(performer.perform()))
+            }
+        }
+    }
+
+    fn all(&self, names: &[HostName]) -> Result<Vec<Arc<Host>>, HostError> {
+        names.iter().map(|name| self.host(name).cloned()).collect()
     }
 }
 
@@ -148,11 +161,6 @@ fn line_to(slave: &Slave, settings: &Settings) -> Box<dyn Line> {
     ))
 }
 
-enum Prepared {
-    Host(Performer),
-    Master(Performing),
-}
-
 impl Actions for Pool {
     fn knows(&self, action: &ActionRef) -> bool {
         self.registry.find(action).is_some()
@@ -160,8 +168,7 @@ impl Actions for Pool {
 
     fn perform(&self, work: Work) -> Performing {
         match self.prepare(work) {
-            Ok(Prepared::Master(performing)) => performing,
-            Ok(Prepared::Host(performer)) => Box::pin(performer.perform()),
+            Ok(performing) => performing,
             Err(error) => Box::pin(async move { Outcome::Failed(error.failure()) }),
         }
     }

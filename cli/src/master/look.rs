@@ -68,6 +68,7 @@ async fn read(house: &House, action: &str, host: &HostName) -> Result<Outputs, F
         resume: false,
         args: Vec::new(),
         hosts: vec![host.clone()],
+        claims: Vec::new(),
         epoch: house.engine.epoch(),
         progress,
     };

@@ -1,6 +1,5 @@
 //! How a job moves: from whatever state it is in to its next intent, one decision at a time.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Core, Effect, Order, Ticket, backoff};
@@ -119,16 +118,9 @@ impl Core {
         if job.debts().next().is_some() {
             return;
         }
-        let hosts: BTreeSet<HostName> = job
-            .plan
-            .steps
-            .iter()
-            .flat_map(|step| step.hosts.iter().cloned())
-            .collect();
+        let hosts: Vec<HostName> = job.plan.hosts().into_iter().cloned().collect();
         if !hosts.is_empty() {
-            self.decided
-                .effects
-                .push(Effect::Forget(id, hosts.into_iter().collect()));
+            self.decided.effects.push(Effect::Forget(id, hosts));
         }
     }
 
@@ -254,6 +246,7 @@ impl Core {
             resume,
             args,
             hosts: step.hosts.clone(),
+            claims: claims(job, no, mode),
         };
         self.performing.insert(id, ticket);
         self.decided.effects.push(Effect::Perform(order));
@@ -315,6 +308,18 @@ impl Core {
         let until = self.now + backoff(&wait, asked, &mut self.random);
         self.unanswered.insert(id, (asked, failure));
         self.alarms.insert((until, id));
+    }
+}
+
+/// A job changes nothing until all its hosts are claimed: an older master could still be at work on the one that is
+/// away. But what takes back, and what goes forward from the pivot on, needs only where it acts: a host that is gone
+/// for good must hold up neither the start of the guest on the other, nor what follows once the guest has been admitted.
+fn claims(job: &Job, no: StepNo, mode: Mode) -> Vec<HostName> {
+    let hosts = job.plan.step(no).map_or(&[][..], |step| &step.hosts);
+    match mode {
+        Mode::Undo => hosts.iter().take(1).cloned().collect(),
+        Mode::Do if job.plan.pivot().is_some_and(|pivot| no >= pivot) => hosts.to_vec(),
+        Mode::Do => job.plan.hosts().into_iter().cloned().collect(),
     }
 }
 

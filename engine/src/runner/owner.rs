@@ -308,6 +308,7 @@ impl Owner {
             resume: order.resume,
             args: order.args,
             hosts: order.hosts,
+            claims: order.claims,
             epoch: self.core.epoch(),
             progress,
         };

@@ -1,6 +1,7 @@
 //! What a host must do, whichever way it is reached: run on paper hosts, and on real ones where there is a lab.
 
 mod channel;
+mod claims;
 mod epochs;
 mod faults;
 mod launched;
@@ -112,6 +113,7 @@ impl Bench {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             hosts: vec![self.ground.host()],
+            claims: vec![self.ground.host()],
             epoch: self.epoch,
             progress: watch::Sender::new(Progress::default()),
         }
