@@ -37,8 +37,15 @@ fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     }
 }
 
-/// The records of everything that changed.
-pub(crate) fn puts(world: &World, dirty: &Dirty) -> Result<Vec<Put>, CodecError> {
+/// The records of everything that changed since the last call. Jobs that are over and owe nothing leave the world.
+pub(crate) fn take_changes(world: &mut World) -> Result<Vec<Put>, CodecError> {
+    let dirty = std::mem::take(&mut world.dirty);
+    let puts = puts(world, &dirty)?;
+    world.let_go(&dirty.jobs);
+    Ok(puts)
+}
+
+fn puts(world: &World, dirty: &Dirty) -> Result<Vec<Put>, CodecError> {
     let mut puts = Vec::new();
     for job in dirty.jobs.iter().filter_map(|id| world.jobs.get(id)) {
         let id = job.id.as_bytes();

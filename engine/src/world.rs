@@ -44,6 +44,13 @@ pub(crate) struct Dirty {
     pub master: bool,
 }
 
+impl Dirty {
+    /// How many records are to be written.
+    pub(crate) fn len(&self) -> usize {
+        self.jobs.len() + self.guests.len()
+    }
+}
+
 /// The place of a job in every line.
 #[must_use]
 pub(crate) fn turn(job: &Job) -> Turn {
@@ -157,12 +164,19 @@ impl World {
         self.dirty.guests.insert(guest.clone());
     }
 
-    /// Lets go of jobs that are over, owe nothing, and are in the index up to `indexed`.
-    pub fn forget_up_to(&mut self, indexed: u64) {
-        self.jobs
-            .retain(|_, job| !job.status.is_over() || job.last > indexed || job.debts().next().is_some());
-        let jobs = &self.jobs;
-        self.keys.retain(|_, job| jobs.contains_key(job));
+    /// Lets go of those of `jobs` that are over and owe nothing: the index has them from now on.
+    pub(crate) fn let_go(&mut self, jobs: &BTreeSet<JobId>) {
+        for id in jobs {
+            if let Some(job) = self.jobs.get(id)
+                && job.status.is_over()
+                && job.debts().next().is_none()
+            {
+                if let Some(key) = &job.request.key {
+                    self.keys.remove(key);
+                }
+                self.jobs.remove(id);
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use super::owner::{Command, Input, Owner, View};
+use super::replay;
 use crate::core::{Core, Options};
 use crate::records;
 use crate::store::{Opened, Read, Store};
@@ -106,17 +107,9 @@ impl Engine {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Result<Self, EngineError> {
-        let store = opened.store;
+        let mut store = opened.store;
         let reader = store.reader();
-        let mut world = records::load(&*reader, opened.indexed.sequence)?;
-        for frame in reader.frames_after(opened.indexed.sequence) {
-            let entry = Entry::decode(&frame?.payload)?;
-            if let Err(illegal) = world.apply(&entry) {
-                tracing::error!(%illegal, "an entry of the journal does not fit; its job is stuck");
-            }
-        }
-        // Locks that were freed while replaying wake nobody yet: the core looks at every job once.
-        world.woken.clear();
+        let world = replay::replay(&mut *store, opened.indexed)?;
         let epoch = Epoch {
             counter: world.epoch.map_or(1, |last| last.counter.saturating_add(1)),
             id: Uuid::new_v4(),

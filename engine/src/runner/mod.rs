@@ -2,5 +2,6 @@
 
 mod handle;
 mod owner;
+mod replay;
 
 pub use handle::{Debt, Engine, Filter, HistoryLine, JobView, LockView, Submitted};

@@ -332,12 +332,9 @@ impl Owner {
 
     fn tell_index(&mut self) -> Result<(), EngineError> {
         let head = self.store.head();
-        let world = self.core.world_mut();
-        let dirty = std::mem::take(&mut world.dirty);
-        let puts = records::puts(world, &dirty)?;
-        self.indexed = world.sequence;
+        let puts = records::take_changes(self.core.world_mut())?;
         self.store.index(head, puts);
-        self.core.world_mut().forget_up_to(head.sequence);
+        self.indexed = head.sequence;
         Ok(())
     }
 
