@@ -12,7 +12,7 @@ use anyhow::Context;
 use futures::future::try_join_all;
 use openssh::{KnownHosts, Session, SessionBuilder, Stdio};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use vsjob_engine::{Clock, SystemClock};
 use vsjob_tests::sshd::{self, Sshd};
 use vsjob_workers::{Drivers, Host, HostParts, Question, Script, SshLine};
@@ -79,6 +79,7 @@ fn host(sshd: &Sshd, number: usize) -> anyhow::Result<Arc<Host>> {
         parts,
         Arc::new(SystemClock),
         watch::Sender::default(),
+        mpsc::unbounded_channel().0,
     )))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use vsjob_engine::SystemClock;
 use vsjob_tests::needs;
 use vsjob_tests::sshd::{self, Sshd};
@@ -33,6 +33,7 @@ fn host(port: u16, options: &SshOptions) -> anyhow::Result<Arc<Host>> {
         parts,
         Arc::new(SystemClock),
         watch::Sender::default(),
+        mpsc::unbounded_channel().0,
     )))
 }
 

@@ -1,24 +1,40 @@
 //! Claiming a host for one life of the master: afterwards no older one can change anything on it.
 
-use vsjob_engine::{Epoch, HostName};
+use std::collections::BTreeSet;
+
+use vsjob_engine::{Epoch, HostName, JobId};
 
 use crate::HostError;
 use crate::channel::Answer;
 
 /// What was found on a host when it was claimed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
+    /// The host.
+    pub host: HostName,
     /// The run directories, of whatever job: those that our store does not know are for people to look at.
     pub runs: Vec<Run>,
 }
 
-/// A run directory.
+/// A run directory, or the mark of a step that was stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// `<job>-<step>-<attempt>`.
+    /// `<job>-<step>-<attempt>`, or `<job>-<step>-stop`.
     pub name: String,
-    /// `finished`, `running`, `interrupted`, `dead` or `starting`.
+    /// `finished`, `running`, `interrupted`, `dead`, `starting` or `stop`.
     pub state: String,
+}
+
+impl Claim {
+    /// The jobs whose run directories were found.
+    #[must_use]
+    pub fn jobs(&self) -> BTreeSet<JobId> {
+        let of = |run: &Run| {
+            let mut parts = run.name.rsplitn(3, '-');
+            parts.nth(2)?.parse().ok()
+        };
+        self.runs.iter().filter_map(of).collect()
+    }
 }
 
 /// Reads the answer of `claim.sh`.
@@ -60,5 +76,8 @@ pub(crate) fn parse(host: &HostName, ours: Epoch, answer: &Answer) -> Result<Cla
             _ => Err(bad("a line that is no run directory")),
         })
         .collect::<Result<_, _>>()?;
-    Ok(Claim { runs })
+    Ok(Claim {
+        host: host.clone(),
+        runs,
+    })
 }

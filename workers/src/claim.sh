@@ -1,5 +1,5 @@
 # Claims a host for one life of the master. COUNTER EPOCH. Answers `claimed`, or `refused COUNTER EPOCH` of the master
-# that the host obeys; then a line `run NAME STATE` for each run directory. When it answers `claimed`, no channel of
+# that the host obeys; then a line `run NAME STATE` for each run directory and each mark of a stopped step. When it answers `claimed`, no channel of
 # another master is left, and none can change anything any more.
 
 home=$R/var/lib/vsjob
@@ -40,5 +40,7 @@ for dir in "$home/run"/*; do
 	if [ -d "$dir" ]; then
 		run_state "$dir"
 		printf 'run %s %s\n' "${dir##*/}" "$state"
+	elif [ -e "$dir" ]; then
+		printf 'run %s stop\n' "${dir##*/}"
 	fi
 done

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use vsjob_engine::{Clock, Epoch, HostName};
 
 use crate::channel::{Answer, Channel, ChannelError, Request};
@@ -95,15 +95,18 @@ pub struct Host {
     facts: Mutex<Option<Facts>>,
     claimed: tokio::sync::Mutex<Option<Epoch>>,
     superseded: watch::Sender<Option<HostError>>,
+    claims: mpsc::UnboundedSender<Claim>,
 }
 
 impl Host {
-    /// A host. Nothing is connected yet. That it obeys another master will be told to `superseded`.
+    /// A host. Nothing is connected yet. That it obeys another master will be told to `superseded`, and what is found
+    /// when it is claimed to `claims`.
     #[must_use]
     pub fn new(
         parts: HostParts,
         clock: Arc<dyn Clock>,
         superseded: watch::Sender<Option<HostError>>,
+        claims: mpsc::UnboundedSender<Claim>,
     ) -> Self {
         Self {
             parts,
@@ -113,6 +116,7 @@ impl Host {
             facts: Mutex::default(),
             claimed: tokio::sync::Mutex::default(),
             superseded,
+            claims,
         }
     }
 
@@ -169,17 +173,17 @@ impl Host {
         answer.unwrap_or_else(|e| Err(self.lost(&what, &e.to_string())))
     }
 
-    /// Claims the host for `epoch`, unless it is claimed already: then nothing is asked and nothing returned.
+    /// Claims the host for `epoch`, unless it is claimed already: then nothing is asked.
     ///
     /// # Errors
     /// The host does not answer, or obeys another master.
-    pub async fn claim(&self, epoch: Epoch) -> Result<Option<Claim>, HostError> {
+    pub async fn claim(&self, epoch: Epoch) -> Result<(), HostError> {
         if let Some(refused) = &*self.superseded.borrow() {
             return Err(refused.clone());
         }
         let mut claimed = self.claimed.lock().await;
         if *claimed == Some(epoch) {
-            return Ok(None);
+            return Ok(());
         }
         let args = vec![epoch.counter.to_string(), epoch.id.simple().to_string()];
         let question = Question::read(internal::CLAIM.clone(), args, CLAIM_LIMIT);
@@ -189,7 +193,9 @@ impl Host {
             .map_err(|e| self.translate(&question, e))?;
         let claim = claim::parse(self.name(), epoch, &answer).inspect_err(|e| self.watch_for_refusal(e))?;
         *claimed = Some(epoch);
-        Ok(Some(claim))
+        // Fails only when nobody wants to know.
+        let _ = self.claims.send(claim);
+        Ok(())
     }
 
     /// The epoch that it is claimed for.

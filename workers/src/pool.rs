@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::join_all;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use vsjob_engine::{ActionRef, Actions, Clock, Epoch, HostName, JobId, Outcome, Performing, Work};
 
 use crate::claim::Claim;
@@ -21,6 +21,7 @@ pub struct Pool {
     context: Context,
     hosts: BTreeMap<HostName, Arc<Host>>,
     superseded: watch::Sender<Option<HostError>>,
+    claims: Mutex<Option<mpsc::UnboundedReceiver<Claim>>>,
 }
 
 impl Pool {
@@ -28,11 +29,12 @@ impl Pool {
     #[must_use]
     pub fn new(registry: Registry, hosts: Vec<HostParts>, clock: Arc<dyn Clock>) -> Self {
         let (superseded, _) = watch::channel(None);
+        let (claimed, claims) = mpsc::unbounded_channel();
         let hosts = hosts
             .into_iter()
             .map(|parts| {
                 let name = parts.name.clone();
-                let host = Host::new(parts, Arc::clone(&clock), superseded.clone());
+                let host = Host::new(parts, Arc::clone(&clock), superseded.clone(), claimed.clone());
                 (name, Arc::new(host))
             })
             .collect();
@@ -41,6 +43,7 @@ impl Pool {
             context: Context::new(clock),
             hosts,
             superseded,
+            claims: Mutex::new(Some(claims)),
         }
     }
 
@@ -87,14 +90,18 @@ impl Pool {
         })
     }
 
-    /// Claims every host, all at once, and says what was found; `None` where it was claimed before. A host that is
-    /// away is claimed when it is first needed.
-    pub async fn claim(&self, epoch: Epoch) -> Vec<(HostName, Result<Option<Claim>, HostError>)> {
+    /// Claims every host, all at once. A host that is away is claimed when it is first needed.
+    pub async fn claim(&self, epoch: Epoch) -> Vec<(HostName, Result<(), HostError>)> {
         join_all(self.hosts().map(|host| async move {
-            let claim = host.claim(epoch).await;
-            (host.name().clone(), claim)
+            let claimed = host.claim(epoch).await;
+            (host.name().clone(), claimed)
         }))
         .await
+    }
+
+    /// What is found on each host when it is claimed, now or later. There is one such stream: `None` the second time.
+    pub fn claims(&self) -> Option<mpsc::UnboundedReceiver<Claim>> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Becomes something as soon as one host obeys another master: this one is then over, and must stop.

@@ -12,6 +12,7 @@ mod peer;
 mod scan;
 mod stray;
 mod successor;
+mod tidy;
 mod view;
 
 use std::path::Path;
@@ -123,6 +124,9 @@ async fn serve(
         clock,
     });
     pool.submit_to(Arc::new(Successors(Arc::downgrade(&house))));
+    if let Some(claims) = pool.claims() {
+        tokio::spawn(tidy::tidy(Arc::clone(&house), claims));
+    }
     let claiming = tokio::spawn(claim_all(Arc::clone(&pool), engine.epoch()));
     tracing::info!(epoch = engine.epoch().counter, socket = %settings.socket.display(), "the master is ready");
     notify(&[NotifyState::Ready]);
@@ -177,7 +181,7 @@ fn broken(error: &EngineError) -> Complaint {
 async fn claim_all(pool: Arc<Pool>, epoch: vsjob_engine::Epoch) {
     for (host, claim) in pool.claim(epoch).await {
         match claim {
-            Ok(_) => tracing::info!(%host, "claimed"),
+            Ok(()) => tracing::info!(%host, "claimed"),
             Err(error) => tracing::warn!(%host, code = error.code(), "not claimed yet: {error}"),
         }
     }

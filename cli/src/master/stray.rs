@@ -2,6 +2,7 @@
 //! restored from a backup does not know what later jobs have made.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures::future::join_all;
 use vsjob_engine::{EngineError, Failure, Filter, HostName, Job, JobId, Object};
@@ -9,6 +10,9 @@ use vsjob_engine::{EngineError, Failure, Filter, HostName, Job, JobId, Object};
 use super::house::House;
 use super::{look, view};
 use crate::message::{SilentHost, StrayLine};
+
+/// How long after the end of a job its run directories may still be about to go.
+const GOING: Duration = Duration::from_secs(60);
 
 /// The strays of every host, and the hosts that did not say.
 pub(crate) async fn strays(house: &House) -> Result<(Vec<StrayLine>, Vec<SilentHost>), EngineError> {
@@ -24,11 +28,30 @@ pub(crate) async fn strays(house: &House) -> Result<(Vec<StrayLine>, Vec<SilentH
     let (mut strays, mut silent) = (Vec::new(), Vec::new());
     for (host, objects) in join_all(looks).await {
         match objects {
-            Ok(objects) => strays.extend(objects.into_iter().filter_map(|one| owners.stray(&host, one))),
+            Ok(objects) => {
+                for stray in objects.into_iter().filter_map(|one| owners.stray(&host, one)) {
+                    if !is_going(house, &stray).await? {
+                        strays.push(stray);
+                    }
+                }
+            }
             Err(failure) => silent.push(silent_host(&host, &failure)),
         }
     }
     Ok((strays, silent))
+}
+
+/// Whether it is the run directory of a job that has only just ended: it is about to go by itself.
+async fn is_going(house: &House, stray: &StrayLine) -> Result<bool, EngineError> {
+    let Some(id) = stray.name.parse().ok().filter(|_| stray.kind == "run") else {
+        return Ok(false);
+    };
+    let Some(known) = house.engine.job(id).await? else {
+        return Ok(false);
+    };
+    let steps = known.job.steps.iter().map(|step| step.ended);
+    let last = steps.chain([known.job.ended]).flatten().max();
+    Ok(last.is_some_and(|last| house.clock.now().since(last) < GOING))
 }
 
 fn silent_host(host: &HostName, failure: &Failure) -> SilentHost {

@@ -1,0 +1,29 @@
+//! Run directories of jobs that are over. They go when a job ends, unless its host was away then or the master died in
+//! that very moment; so what is found on a host when it is claimed is looked through. What the store does not know is
+//! never touched: a store that was restored from a backup does not know what later jobs have done.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use vsjob_engine::{Actions, EngineError, JobId};
+use vsjob_workers::Claim;
+
+use super::house::House;
+
+/// Removes what is found of jobs that are over and owe nothing, for as long as hosts are claimed.
+pub(crate) async fn tidy(house: Arc<House>, mut claims: UnboundedReceiver<Claim>) {
+    while let Some(claim) = claims.recv().await {
+        for job in claim.jobs() {
+            match is_settled(&house, job).await {
+                Ok(true) => house.pool.forget(job, vec![claim.host.clone()]).await,
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%job, host = %claim.host, "run directories stay: {error}"),
+            }
+        }
+    }
+}
+
+async fn is_settled(house: &House, job: JobId) -> Result<bool, EngineError> {
+    let known = house.engine.job(job).await?;
+    Ok(known.is_some_and(|known| known.job.status.is_over() && known.job.debts().next().is_none()))
+}
