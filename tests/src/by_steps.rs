@@ -11,6 +11,7 @@ use vsjob_engine::{
 use vsjob_workers::{Action, Pool, Question, Settings, Side, Slaves, Submit, Submitting};
 use vsjob_workflows::{Parameters, Site, registry, site_hosts};
 
+use crate::hosts::World as _;
 use crate::paper::PaperPool;
 
 /// A plan, and how far it is.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use vsjob_engine::{HostName, SystemClock};
 use vsjob_workers::{Pool, Registry, Settings, Slaves};
 
+use crate::hosts::Host;
 use crate::lab::Lab;
 use crate::paper::{PaperHost, PaperPool};
 
@@ -27,7 +28,7 @@ impl Ground {
     pub fn paper(hosts: usize, systemd: bool) -> anyhow::Result<Self> {
         let paper = PaperPool::new(hosts)?;
         if systemd {
-            paper.hosts().iter().try_for_each(PaperHost::with_systemd)?;
+            paper.paper_hosts().iter().try_for_each(PaperHost::with_systemd)?;
         }
         Ok(Self::Paper(Arc::new(paper)))
     }
@@ -68,7 +69,7 @@ impl Ground {
     #[must_use]
     pub fn host(&self) -> HostName {
         match self {
-            Self::Paper(paper) => paper.host(1).name.clone(),
+            Self::Paper(paper) => paper.paper_host(1).name.clone(),
             Self::Lab(_, name) => name.clone(),
         }
     }
@@ -79,7 +80,7 @@ impl Ground {
     /// It cannot be read.
     pub fn read(&self, path: &str) -> anyhow::Result<String> {
         match self {
-            Self::Paper(paper) => paper.host(1).read(path),
+            Self::Paper(paper) => paper.paper_host(1).read(path),
             Self::Lab(lab, _) => lab.run(FIRST, &format!("cat '/{path}'")),
         }
     }
@@ -88,7 +89,7 @@ impl Ground {
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
         match self {
-            Self::Paper(paper) => paper.host(1).has(path),
+            Self::Paper(paper) => paper.paper_host(1).has(path),
             Self::Lab(lab, _) => lab.run(FIRST, &format!("test -e '/{path}'")).is_ok(),
         }
     }
@@ -99,7 +100,7 @@ impl Ground {
     /// It cannot be done.
     pub fn cut(&self) -> anyhow::Result<()> {
         match self {
-            Self::Paper(paper) => paper.host(1).cut(),
+            Self::Paper(paper) => paper.paper_host(1).cut(),
             Self::Lab(lab, _) => lab.cut(FIRST),
         }
     }
@@ -110,7 +111,7 @@ impl Ground {
     /// It cannot be done.
     pub fn heal(&self) -> anyhow::Result<()> {
         match self {
-            Self::Paper(paper) => paper.host(1).heal(),
+            Self::Paper(paper) => paper.paper_host(1).heal(),
             Self::Lab(lab, _) => lab.heal(FIRST),
         }
     }
@@ -122,8 +123,8 @@ impl Ground {
     pub fn kill_sshd(&self) -> anyhow::Result<()> {
         match self {
             Self::Paper(paper) => {
-                paper.host(1).cut()?;
-                paper.host(1).heal()
+                paper.paper_host(1).cut()?;
+                paper.paper_host(1).heal()
             }
             Self::Lab(lab, _) => lab.kill_sshd(FIRST),
         }
@@ -135,7 +136,7 @@ impl Ground {
     /// It cannot be done.
     pub fn power_cut(&self) -> anyhow::Result<()> {
         match self {
-            Self::Paper(paper) => paper.host(1).power_off(),
+            Self::Paper(paper) => paper.paper_host(1).power_off(),
             Self::Lab(lab, _) => lab.power_cut(FIRST),
         }
     }
@@ -146,7 +147,7 @@ impl Ground {
     /// It cannot be done.
     pub fn boot(&self) -> anyhow::Result<()> {
         match self {
-            Self::Paper(paper) => paper.host(1).reboot(),
+            Self::Paper(paper) => paper.paper_host(1).reboot(),
             Self::Lab(lab, _) => lab.boot(FIRST),
         }
     }

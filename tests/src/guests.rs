@@ -1,13 +1,14 @@
-//! Guests of paper hosts, for matrices: how one comes to be, and what must hold of it at the end.
+//! Guests for matrices, on paper and on real hosts: how one comes to be, and what must hold of it at the end.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
-use crate::paper::{PaperHost, PaperPool};
+use crate::hosts::{Ground, Host, World};
+use crate::lab;
 
-/// What a guest's address is in these tests. Nothing listens there: a paper host's guests are processes and files.
+/// What a guest's address is in these tests.
 pub const ADDRESS: &str = "10.77.1.9";
 
 /// Fills a folder with the kinds of files that a copy can get wrong.
@@ -45,90 +46,122 @@ pub fn fill(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The tree of a guest for hosts of that ground: on paper files alone, on a real host what can run there too.
+///
+/// # Errors
+/// It cannot be made.
+pub fn tree(ground: &Ground, root: &Path) -> anyhow::Result<()> {
+    if matches!(ground, Ground::Lab(_)) {
+        unpack(&lab::Template::Tiny.archive()?, root)?;
+    }
+    fill(root)
+}
+
+fn unpack(archive: &Path, root: &Path) -> anyhow::Result<()> {
+    let status = Command::new("tar")
+        .arg("--numeric-owner")
+        .arg("-xpf")
+        .arg(archive)
+        .arg("-C")
+        .arg(root)
+        .status()?;
+    ensure!(status.success(), "tar: {status}");
+    Ok(())
+}
+
+/// Makes an archive of a tree.
+///
+/// # Errors
+/// It cannot be written.
+pub fn pack(root: &Path, archive: &Path) -> anyhow::Result<()> {
+    let status = Command::new("tar")
+        .arg("-cf")
+        .arg(archive)
+        .arg("-C")
+        .arg(root)
+        .arg(".")
+        .status()?;
+    ensure!(status.success(), "tar: {status}");
+    Ok(())
+}
+
 /// A guest `ldap` on the host, running and enabled, with the content of `reference`.
 ///
 /// # Errors
-/// A stand-in fails.
-pub fn settle(host: &PaperHost, reference: &Path) -> anyhow::Result<()> {
+/// The host refuses.
+pub fn settle(host: &dyn Host, reference: &Path) -> anyhow::Result<()> {
     host.run(
         "btrfs subvolume create \"$R/var/lib/machines/ldap\" >/dev/null",
         &[],
     )?;
-    host.run(
-        "cp -a \"$1/.\" \"$R/var/lib/machines/ldap/\"",
-        &[&reference.display().to_string()],
-    )?;
+    let status = Command::new("cp")
+        .arg("-a")
+        .arg(reference.join("."))
+        .arg(host.path("var/lib/machines/ldap"))
+        .status()?;
+    ensure!(status.success(), "cp: {status}");
     host.write(
         "etc/systemd/nspawn/ldap.nspawn",
         "[Exec]\nBoot=yes\nPrivateUsers=no\n[Network]\nBridge=br0\n",
     )?;
-    host.run("machinectl enable ldap && machinectl start ldap", &[])
+    host.run("machinectl enable ldap 2>/dev/null && machinectl start ldap", &[])
+        .map(drop)
 }
 
-/// Checks that the guest lives on this host and nowhere else in the pool: whole, running and enabled.
+/// What a host says of the guest: whether it has its root and its definition, starts it when it boots, and runs it.
+const STATE: &str = r#"
+    says() { if "$@"; then echo yes; else echo no; fi; }
+    runs() { [ "$(systemctl show -p ActiveState --value systemd-nspawn@ldap.service)" = active ]; }
+    says test -d "$R/var/lib/machines/ldap"
+    says test -e "$R/etc/systemd/nspawn/ldap.nspawn"
+    says test -L "$R/etc/systemd/system/machines.target.wants/systemd-nspawn@ldap.service"
+    says runs
+"#;
+
+/// Checks that the guest lives on this host and nowhere else: whole, running and enabled, and that it still does after
+/// a reboot of every host.
 ///
 /// # Errors
 /// Says what is not so.
-pub fn lives_only_on(pool: &PaperPool, number: usize, reference: &Path) -> anyhow::Result<()> {
-    for (at, host) in (1..).zip(pool.hosts()) {
-        let expected = at == number;
-        ensure!(
-            host.has("var/lib/machines/ldap") == expected,
-            "{}: its root is there: {}",
-            host.name,
-            !expected
-        );
-        ensure!(
-            host.has("etc/systemd/nspawn/ldap.nspawn") == expected,
-            "{}: its definition",
-            host.name
-        );
-        ensure!(
-            is_enabled(host) == expected,
-            "{}: enabled is {}",
-            host.name,
-            !expected
-        );
-        ensure!(
-            is_running(host) == expected,
-            "{}: running is {}",
-            host.name,
-            !expected
-        );
-    }
-    same(reference, &pool.host(number).path("var/lib/machines/ldap"))?;
-    comes_up_only_on(pool, number)
+pub fn lives_only_on(world: &dyn World, number: usize, reference: &Path) -> anyhow::Result<()> {
+    is_only_on(world, number)?;
+    same(reference, &world.host(number).path("var/lib/machines/ldap"))?;
+    comes_up_only_on(world, number)
 }
 
-/// Checks that after a reboot of every host the guest runs on this one alone.
+/// Checks that after a reboot of every host the guest is whole, enabled and running on this one, and nothing of it on
+/// any other.
 ///
 /// # Errors
-/// Says where it runs, or does not.
-pub fn comes_up_only_on(pool: &PaperPool, number: usize) -> anyhow::Result<()> {
-    for host in pool.hosts() {
-        host.reboot()?;
-    }
-    for (at, host) in (1..).zip(pool.hosts()) {
+/// Says where it is, or is not.
+pub fn comes_up_only_on(world: &dyn World, number: usize) -> anyhow::Result<()> {
+    std::thread::scope(|scope| {
+        let reboots: Vec<_> = world
+            .hosts()
+            .into_iter()
+            .map(|host| scope.spawn(move || host.reboot()))
+            .collect();
+        reboots.into_iter().try_for_each(|reboot| {
+            reboot
+                .join()
+                .unwrap_or_else(|_| Err(anyhow::anyhow!("a reboot panicked")))
+        })
+    })?;
+    is_only_on(world, number).context("after a reboot of every host")
+}
+
+fn is_only_on(world: &dyn World, number: usize) -> anyhow::Result<()> {
+    for (at, host) in (1..).zip(world.hosts()) {
+        let said = host.run(STATE, &[])?;
+        let expected = if at == number { "yes" } else { "no" };
         ensure!(
-            is_running(host) == (at == number),
-            "{}: running after a reboot is {}",
-            host.name,
-            at != number
+            said.lines().count() == 4 && said.lines().all(|line| line == expected),
+            "{}: root, definition, enabled, running: {}",
+            host.name(),
+            said.replace('\n', " ")
         );
     }
     Ok(())
-}
-
-fn is_enabled(host: &PaperHost) -> bool {
-    host.has("etc/systemd/system/machines.target.wants/systemd-nspawn@ldap.service")
-}
-
-fn is_running(host: &PaperHost) -> bool {
-    host.run(
-        "[ \"$(systemctl show -p ActiveState --value systemd-nspawn@ldap.service)\" = active ]",
-        &[],
-    )
-    .is_ok()
 }
 
 /// Checks that two trees are the same: content, owners, modes, times, links, attributes and holes.
@@ -146,6 +179,9 @@ pub fn same(reference: &Path, copy: &Path) -> anyhow::Result<()> {
             "--delete",
             "--dry-run",
             "-i",
+            // What a guest that runs writes, and what its host lays over its root.
+            "--exclude=/var/lib/data/alive",
+            "--exclude=/etc/resolv.conf",
         ])
         .args([with_slash(reference), with_slash(copy)])
         .output()
@@ -158,9 +194,10 @@ pub fn same(reference: &Path, copy: &Path) -> anyhow::Result<()> {
         .collect();
     if !output.status.success() || !differences.is_empty() {
         bail!(
-            "{} differs from the reference:\n{}",
+            "{} differs from the reference:\n{}{}",
             copy.display(),
-            differences.join("\n")
+            differences.join("\n"),
+            String::from_utf8_lossy(&output.stderr)
         );
     }
     Ok(())
@@ -170,7 +207,7 @@ pub fn same(reference: &Path, copy: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Names what is there.
-pub fn nothing_left(host: &PaperHost, expected: &[&str]) -> anyhow::Result<()> {
+pub fn nothing_left(host: &dyn Host, expected: &[&str]) -> anyhow::Result<()> {
     let mut left = Vec::new();
     for folder in [
         "var/lib/machines",
@@ -183,21 +220,17 @@ pub fn nothing_left(host: &PaperHost, expected: &[&str]) -> anyhow::Result<()> {
         };
         for entry in entries {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            // The lock of the file of keys stays, as that file does.
-            if name != "authorized.lock" && !expected.iter().any(|start| name.starts_with(start)) {
+            // The lock of the file of keys stays, as that file does; and systemd's, of an image that it has run.
+            let is_lock = name == "authorized.lock" || name.starts_with(".#");
+            if !is_lock && !expected.iter().any(|start| name.starts_with(start)) {
                 left.push(format!("{folder}/{name}"));
             }
         }
     }
     let keys = host.read("root/.ssh/authorized_keys").unwrap_or_default();
-    left.extend(
-        keys.lines()
-            .filter(|line| line.contains("vsjob"))
-            .map(str::to_owned),
-    );
-    if let Ok(tables) = std::fs::read_dir(host.path("run/paper/nft")) {
-        left.extend(tables.filter_map(|table| Some(table.ok()?.file_name().to_string_lossy().into_owned())));
-    }
-    ensure!(left.is_empty(), "{} has left: {left:?}", host.name);
+    let tables = host.run("nft list tables", &[])?;
+    let lines = keys.lines().chain(tables.lines());
+    left.extend(lines.filter(|line| line.contains("vsjob")).map(str::to_owned));
+    ensure!(left.is_empty(), "{} has left: {left:?}", host.name());
     Ok(())
 }

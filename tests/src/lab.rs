@@ -207,8 +207,13 @@ impl Lab {
     }
 
     fn tool(&self, command: &str) -> Command {
+        Self::tool_in(self.folder(), command)
+    }
+
+    /// The lab's tool, for one in that folder.
+    pub(crate) fn tool_in(folder: &Path, command: &str) -> Command {
         let mut tool = Command::new(TOOL);
-        tool.arg(command).arg("--dir").arg(self.folder());
+        tool.arg(command).arg("--dir").arg(folder);
         tool.stdin(Stdio::null());
         tool
     }

@@ -2,9 +2,12 @@
 
 pub mod by_steps;
 pub mod faults;
+pub mod figures;
 pub mod ground;
 pub mod guests;
+pub mod hosts;
 pub mod lab;
+pub mod lab_pool;
 pub mod master;
 pub mod matrix;
 pub mod needs;
@@ -12,5 +15,6 @@ pub mod paper;
 pub mod program;
 pub mod site;
 pub mod sshd;
+pub mod sweep;
 pub mod tree;
 pub mod witness;

@@ -22,6 +22,9 @@ use vsjob_engine::{
 use vsjob_workers::{Action, HostAction, Pool, Registry, Settings, Slaves, Submit, Submitting};
 use vsjob_workflows::{Parameters, Site, Template, site_hosts};
 
+use crate::lab::Lab;
+use crate::{lab_pool, paper};
+
 /// The variable that makes the test's executable a master.
 const ORDER: &str = "VSJOB_TEST_MASTER";
 /// How often a life may look at its job before it gives up: a bound, not a measure.
@@ -57,8 +60,10 @@ pub struct Reboot {
 }
 
 /// What of a step is launched on a host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launches {
+    /// Its action's name.
+    pub action: String,
     /// What it does.
     pub does: bool,
     /// Its undo.
@@ -87,8 +92,10 @@ pub struct Life {
     pub failing: Option<Failing>,
     /// A reboot between two steps.
     pub reboot: Option<Reboot>,
-    /// The longest that a launched command may take, in seconds, in place of what its action says.
-    pub limit: Option<u64>,
+    /// An action, and the longest that it may take, in seconds, in place of what it says itself.
+    pub limit: Option<(String, u64)>,
+    /// The folder of the lab whose hosts these are; on paper otherwise.
+    pub lab: Option<PathBuf>,
 }
 
 /// How a life ended, if not by SIGKILL.
@@ -119,6 +126,26 @@ pub struct Report {
 }
 
 impl Life {
+    /// A life of a master in that folder, undisturbed.
+    #[must_use]
+    pub fn new(folder: &Path, operation: &str, args: &[(&str, &str)]) -> Self {
+        let args = args
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self {
+            folder: folder.to_owned(),
+            operation: operation.to_owned(),
+            args: args.collect(),
+            placed: Vec::new(),
+            templates: Vec::new(),
+            crash: None,
+            failing: None,
+            reboot: None,
+            limit: None,
+            lab: None,
+        }
+    }
+
     /// Runs it in a process of its own. `None`: it died by SIGKILL, as ordered.
     ///
     /// # Errors
@@ -126,7 +153,16 @@ impl Life {
     pub fn run(&self) -> anyhow::Result<Option<Report>> {
         let report = self.folder.join("report.json");
         let _ = std::fs::remove_file(&report);
-        let output = Command::new(std::env::current_exe()?)
+        let executable = std::env::current_exe()?;
+        let mut command = match &self.lab {
+            Some(lab) => {
+                let mut command = Lab::tool_in(lab, "master");
+                command.arg("--").arg(executable);
+                command
+            }
+            None => Command::new(executable),
+        };
+        let output = command
             .args(["--exact", "a_master", "--nocapture"])
             .env(ORDER, serde_json::to_string(self)?)
             .output()?;
@@ -163,9 +199,9 @@ async fn serve(life: &Life) -> anyhow::Result<()> {
     let read = |name: &str| std::fs::read_to_string(life.folder.join(name));
     let slaves = Slaves::parse("slaves.conf", &read("slaves.conf")?)?;
     let settings = Settings::parse("vsjob.toml", &read("vsjob.toml")?)?;
-    let clock: Arc<dyn Clock> = Arc::new(Hurried);
+    let clock: Arc<dyn Clock> = Arc::new(Hurried(if life.lab.is_some() { 5 } else { 20 }));
     let pool = Arc::new(Pool::configured(
-        registry(life.limit),
+        registry(life.limit.as_ref()),
         &slaves,
         &settings,
         Arc::clone(&clock),
@@ -194,6 +230,7 @@ async fn serve(life: &Life) -> anyhow::Result<()> {
         failing: life.failing,
         reboot: life.reboot.clone(),
         folder: life.folder.clone(),
+        lab: life.lab.clone(),
     });
     let options = Options {
         poison_limit: 1000,
@@ -333,31 +370,32 @@ impl Submit for Desk {
     }
 }
 
-/// The program's actions, with another limit if one is given.
-fn registry(limit: Option<u64>) -> Registry {
+/// The program's actions, one of them with another limit if that is asked for.
+fn registry(limit: Option<&(String, u64)>) -> Registry {
     let actions = vsjob_workflows::registry();
-    let Some(limit) = limit else { return actions };
+    let Some((name, seconds)) = limit else {
+        return actions;
+    };
     Registry::new(actions.iter().map(|action| match action {
-        Action::Host(host) => Action::Host(Box::leak(Box::new(HostAction {
-            limit: Duration::from_secs(limit),
+        Action::Host(host) if host.name == name => Action::Host(Box::leak(Box::new(HostAction {
+            limit: Duration::from_secs(*seconds),
             ..host.clone()
         }))),
-        Action::Master(_) => action,
+        other => other,
     }))
 }
 
 fn launches(step: &Step) -> Launches {
-    match vsjob_workflows::registry().find(&step.action) {
-        Some(Action::Host(action)) => Launches {
-            does: !action.read_only,
-            undoes: step.undo.is_some() && !action.undo.is_empty(),
-            has_undo: step.undo.is_some(),
-        },
-        _ => Launches {
-            has_undo: step.undo.is_some(),
-            ..Launches::default()
-        },
+    let mut launches = Launches {
+        action: step.action.name.clone(),
+        has_undo: step.undo.is_some(),
+        ..Launches::default()
+    };
+    if let Some(Action::Host(action)) = vsjob_workflows::registry().find(&step.action) {
+        launches.does = !action.read_only;
+        launches.undoes = launches.has_undo && !action.undo.is_empty();
     }
+    launches
 }
 
 /// Follows the job until it is over and owes nothing, or is stuck.
@@ -399,8 +437,8 @@ async fn follow(engine: &Engine, id: JobId, writes: &Writes) -> anyhow::Result<R
     }
 }
 
-/// The machine's clock, but everything that is waited for comes twenty times as soon.
-struct Hurried;
+/// The machine's clock, but everything that is waited for comes so many times as soon.
+struct Hurried(u32);
 
 impl Clock for Hurried {
     fn now(&self) -> Timestamp {
@@ -408,7 +446,7 @@ impl Clock for Hurried {
     }
 
     fn sleep(&self, for_how_long: Duration) -> Sleep {
-        SystemClock.sleep(for_how_long / 20)
+        SystemClock.sleep(for_how_long / self.0)
     }
 }
 
@@ -488,6 +526,7 @@ struct Troubled {
     failing: Option<Failing>,
     reboot: Option<Reboot>,
     folder: PathBuf,
+    lab: Option<PathBuf>,
 }
 
 impl Troubled {
@@ -497,9 +536,11 @@ impl Troubled {
         let due = self.reboot.as_ref().filter(|reboot| {
             reboot.step == work.step && reboot.undo == (work.mode == Mode::Undo) && !mark.exists()
         });
-        if let Some(reboot) = due
-            && crate::paper::reboot(&self.folder.join(reboot.host.as_str())).is_ok()
-        {
+        let rebooted = due.map(|reboot| match &self.lab {
+            Some(lab) => lab_pool::reboot(lab, &reboot.host),
+            None => paper::reboot(&self.folder.join(reboot.host.as_str())),
+        });
+        if matches!(rebooted, Some(Ok(()))) {
             // A mark that cannot be made fails the test, which looks for it.
             let _ = std::fs::write(mark, "");
         }
@@ -537,16 +578,5 @@ impl Actions for Troubled {
 
     fn forget(&self, job: JobId, hosts: Vec<HostName>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         self.inner.forget(job, hosts)
-    }
-}
-
-/// Removes what a life leaves in the pool's folder, so that the folder can be used for another run.
-///
-/// # Errors
-/// It cannot be removed.
-pub fn forget_store(folder: &Path) -> anyhow::Result<()> {
-    match std::fs::remove_dir_all(folder.join("state")) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
     }
 }

@@ -2,39 +2,68 @@
 //! writes, while the job goes forward, and, with a failure at each step before the pivot, while it unwinds. Then a new
 //! master goes on, and the world must be *done* or *as before*.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, ensure};
 use vsjob_engine::{Status, StepNo};
 
+use crate::hosts::{Ground, World};
 use crate::master::{Crash, Failing, Life, Report};
+use crate::sweep::sweep;
 
-/// What a matrix is made of: a fresh world for each point, and what must hold in it afterwards.
+/// What a matrix is made of: an operation in a world, and what must hold there afterwards.
 pub trait Subject: Sync {
-    /// A pool with what the operation needs, not yet begun.
-    type World;
-
-    /// Makes a fresh world.
+    /// Puts what the operation needs into a fresh world, and answers the first life of the master there, undisturbed.
     ///
     /// # Errors
     /// It cannot be made.
-    fn world(&self) -> anyhow::Result<Self::World>;
-
-    /// The first life of the master in that world, undisturbed.
-    fn life(&self, world: &Self::World) -> Life;
+    fn begin(&self, world: &dyn World) -> anyhow::Result<Life>;
 
     /// Checks that the operation is done.
     ///
     /// # Errors
     /// Says what is not as it should be.
-    fn is_done(&self, world: &Self::World, report: &Report) -> anyhow::Result<()>;
+    fn is_done(&self, world: &dyn World, report: &Report) -> anyhow::Result<()>;
 
     /// Checks that everything is as before.
     ///
     /// # Errors
     /// Says what is not as it should be.
-    fn is_as_before(&self, world: &Self::World, report: &Report) -> anyhow::Result<()>;
+    fn is_as_before(&self, world: &dyn World, report: &Report) -> anyhow::Result<()>;
+}
+
+/// Which points of a matrix are tried, of those that are not tried in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// All.
+    All,
+    /// One in ten, drawn with this seed.
+    Tenth(u64),
+}
+
+impl Share {
+    /// Points of a lab cost seconds: a tenth is tried, or all with `VSJOB_LAB_MATRIX=all`, with a seed that
+    /// `VSJOB_SEED` can change.
+    ///
+    /// # Errors
+    /// The seed is no number.
+    pub fn on_lab() -> anyhow::Result<Self> {
+        if std::env::var("VSJOB_LAB_MATRIX").as_deref() == Ok("all") {
+            return Ok(Self::All);
+        }
+        let seed = std::env::var("VSJOB_SEED").unwrap_or_else(|_| "1".to_owned());
+        Ok(Self::Tenth(seed.parse().context("VSJOB_SEED")?))
+    }
+
+    /// The share of these.
+    pub fn of<T>(self, mut points: Vec<T>) -> Vec<T> {
+        if let Self::Tenth(seed) = self {
+            fastrand::Rng::with_seed(seed).shuffle(&mut points);
+            points.truncate(points.len().div_ceil(10));
+        }
+        points
+    }
 }
 
 /// How many points a matrix had; each was reached.
@@ -63,54 +92,25 @@ struct Point {
     crash: Crash,
 }
 
-/// Tries every point of the operation.
+/// Tries every point of the operation forward, and that share of those while it unwinds.
 ///
 /// # Errors
 /// Every point that did not end well, or was not reached.
-pub fn crash_matrix<S: Subject>(subject: &S) -> anyhow::Result<Counts> {
-    let undisturbed = run(subject, None, None)?.context("an undisturbed life died")?;
-    ensure!(
-        undisturbed.status == Status::Succeeded,
-        "undisturbed, it ended as {undisturbed:#?}"
-    );
+pub fn crash_matrix(subject: &dyn Subject, ground: &Ground, share: Share) -> anyhow::Result<Counts> {
+    let matrix = Matrix { subject, ground };
+    let undisturbed = matrix.undisturbed()?;
     let mut points = around(None, 1, undisturbed.appends);
     let forward = points.len();
-    let mut failures = Vec::new();
-    for step in 0..undisturbed.before_pivot {
-        for late in [false, true] {
-            let failing = Failing {
-                step: StepNo(u16::try_from(step)?),
-                late,
-            };
-            match unwound(subject, failing) {
-                Ok(failed) => points.extend(around(Some(failing), failed.unwinding_from, failed.appends)),
-                Err(error) => failures.push(format!("{failing:?}: {error:#}")),
-            }
-        }
-    }
+    let unwinding = share.of(matrix.unwinding(undisturbed.before_pivot)?);
     let counts = Counts {
         forward,
-        unwinding: points.len() - forward,
+        unwinding: unwinding.len(),
     };
-    failures.extend(try_all(subject, &points));
-    ensure!(
-        failures.is_empty(),
-        "{} of {} points ended badly:\n{}",
-        failures.len(),
-        points.len(),
-        failures.join("\n\n")
-    );
+    points.extend(unwinding);
+    sweep(&points, |point| {
+        matrix.run(point.failing, Some(point.crash)).map(drop)
+    })?;
     Ok(counts)
-}
-
-/// A life in which that step fails, and nothing else is wrong.
-fn unwound<S: Subject>(subject: &S, failing: Failing) -> anyhow::Result<Report> {
-    let failed = run(subject, Some(failing), None)?.context("a life without a crash died")?;
-    ensure!(
-        matches!(failed.status, Status::RolledBack(_)),
-        "it ended as {failed:#?}"
-    );
-    Ok(failed)
 }
 
 fn around(failing: Option<Failing>, first: u64, last: u64) -> Vec<Point> {
@@ -118,53 +118,66 @@ fn around(failing: Option<Failing>, first: u64, last: u64) -> Vec<Point> {
     crashes.map(|crash| Point { failing, crash }).collect()
 }
 
-/// What went wrong at which of the points.
-fn try_all<S: Subject>(subject: &S, points: &[Point]) -> Vec<String> {
-    let next = AtomicUsize::new(0);
-    let failures = Mutex::new(Vec::new());
-    let workers = std::thread::available_parallelism().map_or(2, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(error) = run(subject, point.failing, Some(point.crash))
-                        && let Ok(mut failures) = failures.lock()
-                    {
-                        failures.push(format!("{point:?}: {error:#}"));
-                    }
-                }
-            });
-        }
-    });
-    failures.into_inner().unwrap_or_default()
+struct Matrix<'a> {
+    subject: &'a dyn Subject,
+    ground: &'a Ground,
 }
 
-/// Runs one point in a fresh world and checks how it ends.
-fn run<S: Subject>(
-    subject: &S,
-    failing: Option<Failing>,
-    crash: Option<Crash>,
-) -> anyhow::Result<Option<Report>> {
-    let world = subject.world()?;
-    let mut life = Life {
-        failing,
-        crash,
-        ..subject.life(&world)
-    };
-    let mut ended = life.run()?;
-    if crash.is_some() {
-        ensure!(ended.is_none(), "the point was never reached: {ended:#?}");
-        life.crash = None;
-        ended = life.run()?;
+impl Matrix<'_> {
+    fn undisturbed(&self) -> anyhow::Result<Report> {
+        let report = self.run(None, None)?;
+        ensure!(
+            report.status == Status::Succeeded,
+            "undisturbed, it ended as {report:#?}"
+        );
+        Ok(report)
     }
-    let report = ended.context("a life without a crash died")?;
-    ensure!(report.locks.is_empty(), "locks are left: {report:#?}");
-    ensure!(report.verified, "the journal does not verify");
-    match report.status {
-        Status::Succeeded => subject.is_done(&world, &report),
-        Status::RolledBack(_) => subject.is_as_before(&world, &report),
-        _ => Err(anyhow::anyhow!("it did not end")),
+
+    /// The points of the lives in which a step before the pivot fails, while they unwind.
+    fn unwinding(&self, before_pivot: usize) -> anyhow::Result<Vec<Point>> {
+        let steps = (0..u16::try_from(before_pivot)?).map(StepNo);
+        let failings: Vec<Failing> = steps
+            .flat_map(|step| [false, true].map(|late| Failing { step, late }))
+            .collect();
+        let points = Mutex::new(BTreeMap::new());
+        sweep(&failings, |&failing| {
+            let failed = self.run(Some(failing), None)?;
+            ensure!(
+                matches!(failed.status, Status::RolledBack(_)),
+                "it ended as {failed:#?}"
+            );
+            let found = around(Some(failing), failed.unwinding_from, failed.appends);
+            let mut points = points.lock().unwrap_or_else(PoisonError::into_inner);
+            points.insert((failing.step, failing.late), found);
+            Ok(())
+        })?;
+        let points = points.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(points.into_values().flatten().collect())
     }
-    .with_context(|| format!("{report:#?}"))?;
-    Ok(Some(report))
+
+    /// Runs one point in a fresh world and checks how it ends.
+    fn run(&self, failing: Option<Failing>, crash: Option<Crash>) -> anyhow::Result<Report> {
+        let world = self.ground.world()?;
+        let mut life = Life {
+            failing,
+            crash,
+            ..self.subject.begin(&*world)?
+        };
+        let mut ended = life.run()?;
+        if crash.is_some() {
+            ensure!(ended.is_none(), "the point was never reached: {ended:#?}");
+            life.crash = None;
+            ended = life.run()?;
+        }
+        let report = ended.context("a life without a crash died")?;
+        ensure!(report.locks.is_empty(), "locks are left: {report:#?}");
+        ensure!(report.verified, "the journal does not verify");
+        match report.status {
+            Status::Succeeded => self.subject.is_done(&*world, &report),
+            Status::RolledBack(_) => self.subject.is_as_before(&*world, &report),
+            _ => Err(anyhow::anyhow!("it did not end")),
+        }
+        .with_context(|| format!("{report:#?}"))?;
+        Ok(report)
+    }
 }

@@ -1,77 +1,17 @@
 //! Paper hosts: folders that stand for hosts. The same scripts run on them as on real ones, with the stand-ins of
 //! `tests/paper/bin` for the tools of a host, and they can be told to fail, hang, be cut off or reboot.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use tempfile::TempDir;
-use vsjob_engine::{Clock, HostName, StepNo};
+use vsjob_engine::{Clock, HostName};
 use vsjob_workers::{Pool, Registry, Settings, Slaves};
 
-/// What goes wrong in a step that is launched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// It fails for good before it does anything.
-    Fail,
-    /// It fails before it does anything, and may be tried again.
-    Transient,
-    /// Its effect is done, but it dies before it can say so.
-    Lost,
-    /// It does nothing and never ends.
-    Hang,
-    /// The line breaks when it begins, for a moment; it goes on.
-    Cut,
-    /// Its host reboots before it does anything.
-    Reboot,
-    /// Its host reboots after its effect is done, and before it can say so.
-    RebootAfter,
-}
-
-impl Fault {
-    /// Every fault.
-    pub const ALL: [Self; 7] = [
-        Self::Fail,
-        Self::Transient,
-        Self::Lost,
-        Self::Hang,
-        Self::Cut,
-        Self::Reboot,
-        Self::RebootAfter,
-    ];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Fail => "fail",
-            Self::Transient => "transient",
-            Self::Lost => "lost",
-            Self::Hang => "hang",
-            Self::Cut => "cut",
-            Self::Reboot => "reboot",
-            Self::RebootAfter => "reboot-after",
-        }
-    }
-}
-
-/// Which side of a step a fault is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum During {
-    /// What it does.
-    Do(StepNo),
-    /// Its undo.
-    Undo(StepNo),
-}
-
-impl fmt::Display for During {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Do(step) => write!(f, "step-{step}"),
-            Self::Undo(step) => write!(f, "step-u{step}"),
-        }
-    }
-}
+use crate::hosts::{Host, World};
+use crate::master::Life;
 
 /// Hosts `vsh-01`, `vsh-02`, … in one folder. Dropped, their processes end and the folder goes.
 pub struct PaperPool {
@@ -110,21 +50,15 @@ impl PaperPool {
         Ok(std::fs::write(folder.join("vsjob.toml"), settings)?)
     }
 
-    /// The folder of the pool, with its `slaves.conf` and `vsjob.toml`; a host's is in it, by its name.
+    /// The hosts, as what they are.
     #[must_use]
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// The hosts.
-    #[must_use]
-    pub fn hosts(&self) -> &[PaperHost] {
+    pub fn paper_hosts(&self) -> &[PaperHost] {
         &self.hosts
     }
 
-    /// The host `vsh-NUMBER`.
+    /// The host `vsh-NUMBER`, as what it is.
     #[must_use]
-    pub fn host(&self, number: usize) -> &PaperHost {
+    pub fn paper_host(&self, number: usize) -> &PaperHost {
         &self.hosts[number - 1]
     }
 
@@ -137,6 +71,20 @@ impl PaperPool {
         let slaves = Slaves::parse("slaves.conf", &read("slaves.conf")?)?;
         let settings = Settings::parse("vsjob.toml", &read("vsjob.toml")?)?;
         Ok(Pool::configured(registry, &slaves, &settings, clock))
+    }
+}
+
+impl World for PaperPool {
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn hosts(&self) -> Vec<&dyn Host> {
+        self.hosts.iter().map(|host| host as &dyn Host).collect()
+    }
+
+    fn life(&self, operation: &str, args: &[(&str, &str)]) -> Life {
+        Life::new(self.folder(), operation, args)
     }
 }
 
@@ -178,38 +126,6 @@ impl PaperHost {
         Ok(host)
     }
 
-    /// A file of the host, by its path without the leading slash.
-    #[must_use]
-    pub fn path(&self, path: &str) -> PathBuf {
-        self.root.join(path)
-    }
-
-    /// Whether the host has that file.
-    #[must_use]
-    pub fn has(&self, path: &str) -> bool {
-        self.path(path).symlink_metadata().is_ok()
-    }
-
-    /// The text of a file.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub fn read(&self, path: &str) -> anyhow::Result<String> {
-        std::fs::read_to_string(self.path(path)).with_context(|| format!("{}: {path}", self.name))
-    }
-
-    /// Writes a file, and makes its folder.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub fn write(&self, path: &str, text: &str) -> anyhow::Result<()> {
-        let path = self.path(path);
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        std::fs::write(&path, text).with_context(|| path.display().to_string())
-    }
-
     /// Lets the launched commands of the host be units of systemd from now on, as they are on a host that has it.
     ///
     /// # Errors
@@ -219,14 +135,6 @@ impl PaperHost {
         Ok(std::fs::create_dir_all(self.path("run/systemd/system"))?)
     }
 
-    /// Orders a fault for the next time that side of that step is launched on the host.
-    ///
-    /// # Errors
-    /// The order cannot be written.
-    pub fn order(&self, fault: Fault, during: During) -> anyhow::Result<()> {
-        self.write(&format!("fault/{during}"), &format!("{}\n", fault.word()))
-    }
-
     /// Orders a fault for a call of a tool: `fail`, `hang`, `lost`, `reboot` or `reboot-after`, at the `call`th call
     /// from now.
     ///
@@ -234,12 +142,6 @@ impl PaperHost {
     /// The order cannot be written.
     pub fn order_of_tool(&self, tool: &str, fault: &str, call: u32) -> anyhow::Result<()> {
         self.write(&format!("fault/{tool}"), &format!("{fault}\n{call}\n"))
-    }
-
-    /// The faults that have happened, a line each.
-    #[must_use]
-    pub fn faults_done(&self) -> String {
-        self.read("fault/done").unwrap_or_default()
     }
 
     /// Breaks the lines to the host, until [`PaperHost::heal`].
@@ -258,14 +160,6 @@ impl PaperHost {
         Ok(std::fs::remove_file(self.path("fault/cut"))?)
     }
 
-    /// Reboots it.
-    ///
-    /// # Errors
-    /// The tool fails.
-    pub fn reboot(&self) -> anyhow::Result<()> {
-        self.tool("reboot", &[])
-    }
-
     /// Cuts its power; [`PaperHost::reboot`] brings it back.
     ///
     /// # Errors
@@ -274,18 +168,28 @@ impl PaperHost {
         self.tool("reboot", &["off"])
     }
 
-    /// Runs a text in `sh` on the host, with the stand-ins, and `args` as its `$1` and so on.
-    ///
-    /// # Errors
-    /// It fails; what it said is told.
-    pub fn run(&self, text: &str, args: &[&str]) -> anyhow::Result<()> {
+    fn tool(&self, tool: &str, args: &[&str]) -> anyhow::Result<()> {
+        switch(&self.root, tool, args)
+    }
+}
+
+impl Host for PaperHost {
+    fn name(&self) -> &HostName {
+        &self.name
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    fn run(&self, text: &str, args: &[&str]) -> anyhow::Result<String> {
         let path = format!(
             "{}:{}",
             paper().join("bin").display(),
             std::env::var("PATH").unwrap_or_default()
         );
         let output = Command::new("sh")
-            .args(["-c", text, "paper"])
+            .args(["-euc", text, "paper"])
             .args(args)
             .env("PATH", path)
             .env("R", &self.root)
@@ -297,11 +201,11 @@ impl PaperHost {
             self.name,
             output.status
         );
-        Ok(())
+        Ok(String::from_utf8(output.stdout)?)
     }
 
-    fn tool(&self, tool: &str, args: &[&str]) -> anyhow::Result<()> {
-        switch(&self.root, tool, args)
+    fn reboot(&self) -> anyhow::Result<()> {
+        self.tool("reboot", &[])
     }
 }
 

@@ -1,52 +1,47 @@
-//! The crash and fault matrices of `create` on paper hosts: whatever the moment of the SIGKILL, and whatever goes wrong
-//! in a step, there is a whole guest that runs and is enabled, or there is nothing.
-
-use std::path::PathBuf;
-use std::process::Command;
+//! The crash and fault matrices of `create`, on paper hosts and on real ones: whatever the moment of the SIGKILL, and
+//! whatever goes wrong in a step, there is a whole guest that runs and is enabled, or there is nothing.
 
 use anyhow::ensure;
 use tempfile::TempDir;
+use vsjob_tests::hosts::{Ground, World};
+use vsjob_tests::lab_pool::Labs;
 use vsjob_tests::master::{self, Life, Report};
-use vsjob_tests::matrix::{self, Subject};
-use vsjob_tests::paper::PaperPool;
-use vsjob_tests::{faults, guests};
+use vsjob_tests::matrix::{self, Share, Subject};
+use vsjob_tests::{faults, figures, guests};
 
 struct Create {
-    template: PathBuf,
+    folder: TempDir,
+}
+
+impl Create {
+    /// With the archive of a guest's tree.
+    fn on(ground: &Ground) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let tree = folder.path().join("tree");
+        std::fs::create_dir(&tree)?;
+        guests::tree(ground, &tree)?;
+        guests::pack(&tree, &folder.path().join("guest.tar"))?;
+        Ok(Self { folder })
+    }
 }
 
 impl Subject for Create {
-    type World = PaperPool;
-
-    fn world(&self) -> anyhow::Result<PaperPool> {
-        PaperPool::new(2)
-    }
-
-    fn life(&self, world: &PaperPool) -> Life {
+    fn begin(&self, world: &dyn World) -> anyhow::Result<Life> {
         let args = [
             ("name", "ldap"),
             ("interface", "10.77.1.9/16"),
             ("host", "vsh-01"),
-            ("template", "paper"),
+            ("template", "guest"),
             ("start", "true"),
             ("enable", "true"),
         ];
-        Life {
-            folder: world.folder().to_owned(),
-            operation: "create".to_owned(),
-            args: args
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .to_vec(),
-            placed: Vec::new(),
-            templates: vec![("paper".to_owned(), self.template.clone())],
-            crash: None,
-            failing: None,
-            reboot: None,
-            limit: None,
-        }
+        Ok(Life {
+            templates: vec![("guest".to_owned(), self.folder.path().join("guest.tar"))],
+            ..world.life("create", &args)
+        })
     }
 
-    fn is_done(&self, world: &PaperPool, report: &Report) -> anyhow::Result<()> {
+    fn is_done(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
         ensure!(
             report.placement == [("ldap".to_owned(), "vsh-01".to_owned())],
             "{:?}",
@@ -66,29 +61,13 @@ impl Subject for Create {
         guests::comes_up_only_on(world, 1)
     }
 
-    fn is_as_before(&self, world: &PaperPool, report: &Report) -> anyhow::Result<()> {
+    fn is_as_before(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
         ensure!(report.placement.is_empty(), "{:?}", report.placement);
         for host in world.hosts() {
             guests::nothing_left(host, &[])?;
         }
         Ok(())
     }
-}
-
-/// The archive of a guest's tree.
-fn template(folder: &TempDir) -> anyhow::Result<PathBuf> {
-    let (tree, archive) = (folder.path().join("tree"), folder.path().join("paper.tar"));
-    std::fs::create_dir(&tree)?;
-    guests::fill(&tree)?;
-    let status = Command::new("tar")
-        .arg("-cf")
-        .arg(&archive)
-        .arg("-C")
-        .arg(&tree)
-        .arg(".")
-        .status()?;
-    ensure!(status.success(), "tar: {status}");
-    Ok(archive)
 }
 
 #[test]
@@ -98,11 +77,9 @@ fn a_master() -> anyhow::Result<()> {
 
 #[test]
 fn a_create_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let counts = matrix::crash_matrix(&Create {
-        template: template(&folder)?,
-    })?;
-    println!("create: {counts}");
+    let ground = Ground::Paper(2);
+    let counts = matrix::crash_matrix(&Create::on(&ground)?, &ground, Share::All)?;
+    figures::tell(format_args!("create on paper hosts: {counts}"));
     ensure!(
         counts.forward >= 20 && counts.unwinding >= 100,
         "too few: {counts:?}"
@@ -112,16 +89,37 @@ fn a_create_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Resu
 
 #[test]
 fn a_create_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
-    if !faults::asked_for() {
-        return Ok(());
-    }
-    let folder = tempfile::tempdir()?;
-    let counts = faults::fault_matrix(&Create {
-        template: template(&folder)?,
-    })?;
-    println!("create: {counts}");
+    let ground = Ground::Paper(2);
+    let counts = faults::fault_matrix(&Create::on(&ground)?, &ground, Share::All)?;
+    figures::tell(format_args!("create on paper hosts: {counts}"));
     ensure!(
         counts.forward >= 50 && counts.unwinding >= 15 && counts.reboots >= 30,
+        "too few: {counts:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn on_real_hosts_a_create_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
+    let Some(labs) = Labs::up(2)? else { return Ok(()) };
+    let ground = Ground::Lab(labs);
+    let counts = matrix::crash_matrix(&Create::on(&ground)?, &ground, Share::on_lab()?)?;
+    figures::tell(format_args!("create on real hosts: {counts}"));
+    ensure!(
+        counts.forward >= 20 && counts.unwinding >= 10,
+        "too few: {counts:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn on_real_hosts_a_create_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
+    let Some(labs) = Labs::up(2)? else { return Ok(()) };
+    let ground = Ground::Lab(labs);
+    let counts = faults::fault_matrix(&Create::on(&ground)?, &ground, Share::on_lab()?)?;
+    figures::tell(format_args!("create on real hosts: {counts}"));
+    ensure!(
+        counts.forward >= 5 && counts.unwinding >= 2 && counts.reboots >= 3,
         "too few: {counts:?}"
     );
     Ok(())

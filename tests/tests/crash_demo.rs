@@ -3,40 +3,24 @@
 use std::path::PathBuf;
 
 use anyhow::ensure;
+use vsjob_tests::hosts::{Ground, World};
 use vsjob_tests::master::{self, Life, Report};
-use vsjob_tests::matrix::{self, Subject};
-use vsjob_tests::paper::PaperPool;
+use vsjob_tests::matrix::{self, Share, Subject};
 
 struct Demo;
 
 impl Subject for Demo {
-    type World = PaperPool;
-
-    fn world(&self) -> anyhow::Result<PaperPool> {
-        PaperPool::new(0)
+    fn begin(&self, world: &dyn World) -> anyhow::Result<Life> {
+        Ok(world.life("demo", &[("no-wait", "true")]))
     }
 
-    fn life(&self, world: &PaperPool) -> Life {
-        Life {
-            folder: world.folder().to_owned(),
-            operation: "demo".to_owned(),
-            args: vec![("no-wait".to_owned(), "true".to_owned())],
-            placed: Vec::new(),
-            templates: Vec::new(),
-            crash: None,
-            failing: None,
-            reboot: None,
-            limit: None,
-        }
-    }
-
-    fn is_done(&self, world: &PaperPool, _: &Report) -> anyhow::Result<()> {
+    fn is_done(&self, world: &dyn World, _: &Report) -> anyhow::Result<()> {
         let files = files(world)?;
         ensure!(files == ["copy/book", "copy/cover"], "{files:?}");
         Ok(())
     }
 
-    fn is_as_before(&self, world: &PaperPool, _: &Report) -> anyhow::Result<()> {
+    fn is_as_before(&self, world: &dyn World, _: &Report) -> anyhow::Result<()> {
         let files = files(world)?;
         // The book is put on the shelf by the first step, if it gets that far.
         ensure!(files.is_empty() || files == ["shelf/book"], "{files:?}");
@@ -45,7 +29,7 @@ impl Subject for Demo {
 }
 
 /// The files in the job's folder, in order.
-fn files(world: &PaperPool) -> anyhow::Result<Vec<String>> {
+fn files(world: &dyn World) -> anyhow::Result<Vec<String>> {
     let mut files = Vec::new();
     let mut folders: Vec<PathBuf> = vec![world.folder().join("state/demo")];
     while let Some(folder) = folders.pop() {
@@ -77,7 +61,7 @@ fn a_master() -> anyhow::Result<()> {
 
 #[test]
 fn demo_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
-    let counts = matrix::crash_matrix(&Demo)?;
+    let counts = matrix::crash_matrix(&Demo, &Ground::Paper(0), Share::All)?;
     println!(
         "demo: {} crash points forward, {} unwinding",
         counts.forward, counts.unwinding

@@ -1,63 +1,56 @@
-//! The crash and fault matrices of `move` on paper hosts: whatever the moment of the SIGKILL, and whatever goes wrong in
-//! a step, the guest lives whole on exactly one host, the one that placement names, and nothing of the move is left but
-//! what waits for its purge.
+//! The crash and fault matrices of `move`, on paper hosts and on real ones: whatever the moment of the SIGKILL, and
+//! whatever goes wrong in a step, the guest lives whole on exactly one host, the one that placement names, and nothing
+//! of the move is left but what waits for its purge.
 
 use anyhow::ensure;
 use tempfile::TempDir;
+use vsjob_tests::hosts::{Ground, World};
+use vsjob_tests::lab_pool::Labs;
 use vsjob_tests::master::{self, Life, Report};
-use vsjob_tests::matrix::{self, Subject};
-use vsjob_tests::paper::PaperPool;
-use vsjob_tests::{faults, guests};
+use vsjob_tests::matrix::{self, Share, Subject};
+use vsjob_tests::{faults, figures, guests};
 
 struct Move {
     reference: TempDir,
 }
 
-impl Subject for Move {
-    type World = PaperPool;
-
-    fn world(&self) -> anyhow::Result<PaperPool> {
-        let pool = PaperPool::new(2)?;
-        guests::settle(pool.host(1), self.reference.path())?;
-        Ok(pool)
+impl Move {
+    fn on(ground: &Ground) -> anyhow::Result<Self> {
+        let reference = tempfile::tempdir()?;
+        guests::tree(ground, reference.path())?;
+        Ok(Self { reference })
     }
 
-    fn life(&self, world: &PaperPool) -> Life {
-        Life {
-            folder: world.folder().to_owned(),
-            operation: "move".to_owned(),
-            args: [("name", "ldap"), ("dst", "vsh-02")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .to_vec(),
-            placed: vec![("ldap".to_owned(), world.host(1).name.clone())],
-            templates: Vec::new(),
-            crash: None,
-            failing: None,
-            reboot: None,
-            limit: None,
-        }
-    }
-
-    fn is_done(&self, world: &PaperPool, report: &Report) -> anyhow::Result<()> {
+    fn lives_on(&self, world: &dyn World, report: &Report, number: usize) -> anyhow::Result<()> {
+        let host = world.host(number).name().to_string();
         ensure!(
-            report.placement == [("ldap".to_owned(), "vsh-02".to_owned())],
+            report.placement == [("ldap".to_owned(), host)],
             "{:?}",
             report.placement
         );
+        guests::lives_only_on(world, number, self.reference.path())
+    }
+}
+
+impl Subject for Move {
+    fn begin(&self, world: &dyn World) -> anyhow::Result<Life> {
+        guests::settle(world.host(1), self.reference.path())?;
+        Ok(Life {
+            placed: vec![("ldap".to_owned(), world.host(1).name().clone())],
+            ..world.life("move", &[("name", "ldap"), ("dst", "vsh-02")])
+        })
+    }
+
+    fn is_done(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
         guests::nothing_left(world.host(1), &["ldap.moved-"])?;
         guests::nothing_left(world.host(2), &["ldap"])?;
-        guests::lives_only_on(world, 2, self.reference.path())
+        self.lives_on(world, report, 2)
     }
 
-    fn is_as_before(&self, world: &PaperPool, report: &Report) -> anyhow::Result<()> {
-        ensure!(
-            report.placement == [("ldap".to_owned(), "vsh-01".to_owned())],
-            "{:?}",
-            report.placement
-        );
+    fn is_as_before(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
         guests::nothing_left(world.host(1), &["ldap"])?;
         guests::nothing_left(world.host(2), &[])?;
-        guests::lives_only_on(world, 1, self.reference.path())
+        self.lives_on(world, report, 1)
     }
 }
 
@@ -68,13 +61,9 @@ fn a_master() -> anyhow::Result<()> {
 
 #[test]
 fn a_move_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
-    let reference = tempfile::tempdir()?;
-    guests::fill(reference.path())?;
-    let counts = matrix::crash_matrix(&Move { reference })?;
-    println!(
-        "move: {} crash points forward, {} unwinding",
-        counts.forward, counts.unwinding
-    );
+    let ground = Ground::Paper(2);
+    let counts = matrix::crash_matrix(&Move::on(&ground)?, &ground, Share::All)?;
+    figures::tell(format_args!("move on paper hosts: {counts}"));
     ensure!(
         counts.forward >= 40 && counts.unwinding >= 200,
         "too few: {counts:?}"
@@ -84,15 +73,37 @@ fn a_move_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result
 
 #[test]
 fn a_move_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
-    if !faults::asked_for() {
-        return Ok(());
-    }
-    let reference = tempfile::tempdir()?;
-    guests::fill(reference.path())?;
-    let counts = faults::fault_matrix(&Move { reference })?;
-    println!("move: {counts}");
+    let ground = Ground::Paper(2);
+    let counts = faults::fault_matrix(&Move::on(&ground)?, &ground, Share::All)?;
+    figures::tell(format_args!("move on paper hosts: {counts}"));
     ensure!(
         counts.forward >= 80 && counts.unwinding >= 30 && counts.reboots >= 60,
+        "too few: {counts:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn on_real_hosts_a_move_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
+    let Some(labs) = Labs::up(2)? else { return Ok(()) };
+    let ground = Ground::Lab(labs);
+    let counts = matrix::crash_matrix(&Move::on(&ground)?, &ground, Share::on_lab()?)?;
+    figures::tell(format_args!("move on real hosts: {counts}"));
+    ensure!(
+        counts.forward >= 40 && counts.unwinding >= 20,
+        "too few: {counts:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn on_real_hosts_a_move_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
+    let Some(labs) = Labs::up(2)? else { return Ok(()) };
+    let ground = Ground::Lab(labs);
+    let counts = faults::fault_matrix(&Move::on(&ground)?, &ground, Share::on_lab()?)?;
+    figures::tell(format_args!("move on real hosts: {counts}"));
+    ensure!(
+        counts.forward >= 8 && counts.unwinding >= 3 && counts.reboots >= 6,
         "too few: {counts:?}"
     );
     Ok(())

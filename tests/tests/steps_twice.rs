@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use vsjob_engine::StepNo;
 use vsjob_tests::by_steps::BySteps;
 use vsjob_tests::guests;
+use vsjob_tests::hosts::World as _;
 use vsjob_tests::paper::PaperPool;
 use vsjob_workflows::Template;
 
@@ -21,7 +22,7 @@ fn a_move() -> anyhow::Result<World> {
     guests::fill(reference.path())?;
     guests::settle(pool.host(1), reference.path())?;
     let given = [("name", "ldap"), ("dst", "vsh-02"), ("health", "true")];
-    let host = pool.host(1).name.clone();
+    let host = pool.host(1).name().clone();
     let guest = "ldap".parse()?;
     let steps = BySteps::new(&pool, "move", &given, |site| {
         site.placement.insert(guest, host);
@@ -37,14 +38,7 @@ fn a_create() -> anyhow::Result<World> {
     let (pool, reference) = (PaperPool::new(1)?, tempfile::tempdir()?);
     guests::fill(reference.path())?;
     let archive = pool.folder().join("template.tar");
-    let packed = std::process::Command::new("tar")
-        .arg("-C")
-        .arg(reference.path())
-        .arg("-cf")
-        .arg(&archive)
-        .arg(".")
-        .status()?;
-    ensure!(packed.success(), "tar: {packed}");
+    guests::pack(reference.path(), &archive)?;
     let template = Template {
         bytes: std::fs::metadata(&archive)?.len(),
         archive,
@@ -140,9 +134,7 @@ async fn a_guest_whose_every_step_is_done_twice_is_there_once() -> anyhow::Resul
     guests::nothing_left(host, &["ldap"])?;
     ensure!(host.read("var/lib/machines/ldap/etc/hostname")? == "ldap\n");
     ensure!(host.read("var/lib/machines/ldap/var/lib/data/7")? == "entry 7\n");
-    host.reboot()?;
-    host.run("machinectl show ldap", &[])
-        .context("it does not start with its host")
+    guests::comes_up_only_on(&world.pool, 1)
 }
 
 #[tokio::test(flavor = "multi_thread")]

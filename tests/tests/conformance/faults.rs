@@ -2,7 +2,8 @@
 
 use vsjob_engine::{Outcome, StepNo};
 use vsjob_tests::ground::Ground;
-use vsjob_tests::paper::{During, Fault, PaperPool};
+use vsjob_tests::hosts::{During, Fault, Host as _};
+use vsjob_tests::paper::PaperPool;
 
 use crate::{APPEND, bench, done, to_the_end, undo};
 
@@ -12,7 +13,7 @@ async fn whatever_happens_to_a_step_its_effect_is_there_once_or_not_at_all() -> 
         for fault in Fault::ALL {
             let ground = Ground::paper(1, systemd)?;
             let Ground::Paper(paper) = &ground else { continue };
-            let host = PaperPool::host(paper, 1);
+            let host = PaperPool::paper_host(paper, 1);
             let bench = bench(&ground)?;
             host.order(fault, During::Do(StepNo(0)))?;
             let work = bench.work(&APPEND, &[&bench.file, "once", "0"]);

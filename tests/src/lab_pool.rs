@@ -1,0 +1,229 @@
+//! Labs for matrices: a world is a lab that was cleaned of everything that the world before it left, with a folder for
+//! a master of its own. On its hosts a stand-in for `systemd-run` obeys the same faults as on paper hosts.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use anyhow::{Context, ensure};
+use tempfile::TempDir;
+use vsjob_engine::HostName;
+
+use crate::hosts::{Host, World};
+use crate::lab::Lab;
+use crate::master::Life;
+
+/// Labs that are lent out.
+pub struct Labs {
+    free: Mutex<Vec<Lab>>,
+    returned: Condvar,
+    hosts: u8,
+}
+
+impl Labs {
+    /// As many labs of that many hosts as there are processors. `None` where the lab cannot run; this has said so.
+    ///
+    /// # Errors
+    /// It could, and yet it failed.
+    pub fn up(hosts: u8) -> anyhow::Result<Option<Self>> {
+        let mut labs = Vec::new();
+        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
+            let Some(lab) = Lab::up(hosts)? else {
+                return Ok(None);
+            };
+            labs.push(lab);
+        }
+        Ok(Some(Self {
+            free: Mutex::new(labs),
+            returned: Condvar::new(),
+            hosts,
+        }))
+    }
+
+    /// A clean world, when a lab is free.
+    ///
+    /// # Errors
+    /// It does not become clean.
+    pub fn world(&self) -> anyhow::Result<LabWorld<'_>> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self
+            .returned
+            .wait_while(free, |free| free.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        let lab = free.pop().context("no lab")?;
+        drop(free);
+        let world = LabWorld {
+            hosts: (1..=self.hosts)
+                .map(|number| LabHost::of(&lab, &format!("vsh-{number:02}")))
+                .collect::<anyhow::Result<_>>()?,
+            folder: tempfile::Builder::new().prefix("vsjob-world-").tempdir()?,
+            lab: Some(lab),
+            labs: self,
+        };
+        world.configure()?;
+        for host in &world.hosts {
+            host.clean()?;
+        }
+        Ok(world)
+    }
+}
+
+/// A lab that is lent out. Dropped, it is given back.
+pub struct LabWorld<'a> {
+    hosts: Vec<LabHost>,
+    folder: TempDir,
+    lab: Option<Lab>,
+    labs: &'a Labs,
+}
+
+impl LabWorld<'_> {
+    fn configure(&self) -> anyhow::Result<()> {
+        let lab = self.lab.as_ref().context("it was given back")?;
+        let folder = self.folder.path();
+        std::fs::copy(lab.slaves_conf(), folder.join("slaves.conf"))?;
+        let settings = format!(
+            "[master]\nstate = \"{0}/state\"\nsocket = \"{0}/vsjob.sock\"\n\
+             [ssh]\nconfig = \"{1}\"\ncontrol-directory = \"{0}/ssh\"\nconnect-timeout = \"3s\"\nkeep-alive = \"1s\"\n",
+            folder.display(),
+            lab.ssh_config().display()
+        );
+        Ok(std::fs::write(folder.join("vsjob.toml"), settings)?)
+    }
+}
+
+impl World for LabWorld<'_> {
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn hosts(&self) -> Vec<&dyn Host> {
+        self.hosts.iter().map(|host| host as &dyn Host).collect()
+    }
+
+    fn life(&self, operation: &str, args: &[(&str, &str)]) -> Life {
+        Life {
+            lab: self.lab.as_ref().map(|lab| lab.folder().to_owned()),
+            ..Life::new(self.folder(), operation, args)
+        }
+    }
+}
+
+impl Drop for LabWorld<'_> {
+    fn drop(&mut self) {
+        let mut free = self.labs.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.extend(self.lab.take());
+        self.labs.returned.notify_one();
+    }
+}
+
+/// A real host.
+struct LabHost {
+    name: HostName,
+    lab: PathBuf,
+}
+
+/// Ends every guest and removes all that is ours, or that a test has left.
+const CLEAN: &str = r#"
+    for unit in $(systemctl list-units --all --plain --no-legend 'systemd-nspawn@*' 'vsjob-*' | cut -d' ' -f1); do
+        systemctl kill --signal=KILL "$unit" 2>/dev/null || true
+        systemctl stop "$unit" 2>/dev/null || true
+    done
+    rm -rf /etc/systemd/nspawn/* /etc/systemd/system/machines.target.wants/* /etc/systemd/system.control \
+        /etc/systemd/system/systemd-nspawn@*.service.d /var/lib/vsjob /fault
+    systemctl daemon-reload
+    systemctl reset-failed
+    for root in $(find /var/lib/machines -mindepth 1 -maxdepth 1); do
+        btrfs -q property set "$root" ro false 2>/dev/null || true
+        btrfs -q subvolume delete "$root" 2>/dev/null || rm -rf "$root"
+    done
+    nft list tables | while read -r table family name; do
+        case $name in vsjob_*) nft delete "$table" "$family" "$name" ;; esac
+    done
+    sed -i /vsjob-/d /root/.ssh/authorized_keys
+    mkdir /fault
+"#;
+
+impl LabHost {
+    fn of(lab: &Lab, name: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            name: name.parse()?,
+            lab: lab.folder().to_owned(),
+        })
+    }
+
+    fn clean(&self) -> anyhow::Result<()> {
+        self.run(CLEAN, &[])?;
+        let faults = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/lab/fault"));
+        for (from, to) in [
+            (faults.join("systemd-run"), "usr/local/bin/systemd-run"),
+            (faults.join("cut"), "fault/cut"),
+            (faults.join("reboot"), "fault/reboot"),
+            (
+                faults.join("../../paper/launch_fault.sh"),
+                "fault/launch_fault.sh",
+            ),
+        ] {
+            std::fs::copy(&from, self.path(to)).with_context(|| from.display().to_string())?;
+        }
+        Ok(())
+    }
+
+    /// The host's first process, as this machine sees it: below its supervisor, its life and systemd-nspawn.
+    fn leader(&self) -> Option<String> {
+        let supervisor = self.lab.join("hosts").join(self.name.as_str()).join("supervisor");
+        let mut pid = std::fs::read_to_string(supervisor).ok()?.trim().to_owned();
+        for _ in 0..3 {
+            let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+            pid = children.split(' ').next()?.to_owned();
+        }
+        Some(pid)
+    }
+}
+
+impl Host for LabHost {
+    fn name(&self) -> &HostName {
+        &self.name
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        let leader = self.leader().unwrap_or_else(|| "none".to_owned());
+        Path::new("/proc").join(leader).join("root").join(path)
+    }
+
+    fn run(&self, text: &str, args: &[&str]) -> anyhow::Result<String> {
+        let text = format!("R=; {text}");
+        let output = Lab::tool_in(&self.lab, "run")
+            .args(["--", self.name.as_str(), "sh", "-euc", &text, "test"])
+            .args(args)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success(),
+            "{text} on {}: {}: {said}",
+            self.name,
+            output.status
+        );
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    fn reboot(&self) -> anyhow::Result<()> {
+        reboot(&self.lab, &self.name)?;
+        // Degraded is up, too.
+        self.run("systemctl is-system-running --wait || true", &[])
+            .map(drop)
+    }
+}
+
+/// Reboots a host of the lab in that folder.
+///
+/// # Errors
+/// It does not come back.
+pub fn reboot(lab: &Path, host: &HostName) -> anyhow::Result<()> {
+    let output = Lab::tool_in(lab, "reboot").arg(host.as_str()).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "reboot {host}: {}: {said}",
+        output.status
+    );
+    Ok(())
+}
