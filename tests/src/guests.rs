@@ -1,6 +1,6 @@
 //! Guests for matrices, on paper and on real hosts: how one comes to be, and what must hold of it at the end.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
@@ -53,6 +53,9 @@ pub fn fill(root: &Path) -> anyhow::Result<()> {
 pub fn tree(ground: &Ground, root: &Path) -> anyhow::Result<()> {
     if matches!(ground, Ground::Lab(_)) {
         unpack(&lab::Template::Tiny.archive()?, root)?;
+        // As systemd-nspawn makes it at the first start.
+        std::fs::create_dir_all(root.join("var/log/journal"))?;
+        std::os::unix::fs::symlink("usr/lib", root.join("lib"))?;
     }
     fill(root)
 }
@@ -125,7 +128,7 @@ const STATE: &str = r#"
 /// Says what is not so.
 pub fn lives_only_on(world: &dyn World, number: usize, reference: &Path) -> anyhow::Result<()> {
     is_only_on(world, number)?;
-    same(reference, &world.host(number).path("var/lib/machines/ldap"))?;
+    same(reference, world.host(number), "var/lib/machines/ldap")?;
     comes_up_only_on(world, number)
 }
 
@@ -164,13 +167,13 @@ fn is_only_on(world: &dyn World, number: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Checks that two trees are the same: content, owners, modes, times, links, attributes and holes.
+/// Checks that a tree of a host is the same as the reference: content, owners, modes, times, links, attributes and holes.
 ///
 /// # Errors
 /// Names the first differences.
-pub fn same(reference: &Path, copy: &Path) -> anyhow::Result<()> {
-    let with_slash = |path: &Path| -> PathBuf { path.join("") };
-    let output = Command::new("rsync")
+pub fn same(reference: &Path, host: &dyn Host, copy: &str) -> anyhow::Result<()> {
+    let (mut rsync, root) = host.onlooker("rsync")?;
+    let output = rsync
         .args([
             "-aHAX",
             "--numeric-ids",
@@ -182,8 +185,9 @@ pub fn same(reference: &Path, copy: &Path) -> anyhow::Result<()> {
             // What a guest that runs writes, and what its host lays over its root.
             "--exclude=/var/lib/data/alive",
             "--exclude=/etc/resolv.conf",
+            "--exclude=/var/log/journal/*",
         ])
-        .args([with_slash(reference), with_slash(copy)])
+        .args([reference.join(""), root.join(copy).join("")])
         .output()
         .context("rsync")?;
     let differences = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -194,8 +198,8 @@ pub fn same(reference: &Path, copy: &Path) -> anyhow::Result<()> {
         .collect();
     if !output.status.success() || !differences.is_empty() {
         bail!(
-            "{} differs from the reference:\n{}{}",
-            copy.display(),
+            "{copy} on {} differs from the reference:\n{}{}",
+            host.name(),
             differences.join("\n"),
             String::from_utf8_lossy(&output.stderr)
         );

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Context;
 use vsjob_engine::{HostName, StepNo};
@@ -93,6 +94,12 @@ pub trait Host: Send + Sync {
     /// # Errors
     /// It does not come back.
     fn reboot(&self) -> anyhow::Result<()>;
+
+    /// A command of this machine that sees this machine's files and, in the folder that comes with it, the host's.
+    ///
+    /// # Errors
+    /// The host is down.
+    fn onlooker(&self, program: &str) -> anyhow::Result<(Command, PathBuf)>;
 
     /// Whether the host has that file.
     fn has(&self, path: &str) -> bool {

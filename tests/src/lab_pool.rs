@@ -2,6 +2,7 @@
 //! a master of its own. On its hosts a stand-in for `systemd-run` obeys the same faults as on paper hosts.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use anyhow::{Context, ensure};
@@ -167,17 +168,27 @@ impl LabHost {
         Ok(())
     }
 
-    /// The host's first process, as this machine sees it: below its supervisor, its life and systemd-nspawn.
-    fn leader(&self) -> Option<String> {
-        let supervisor = self.lab.join("hosts").join(self.name.as_str()).join("supervisor");
-        let mut pid = std::fs::read_to_string(supervisor).ok()?.trim().to_owned();
-        for _ in 0..3 {
-            let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    fn folder(&self) -> PathBuf {
+        self.lab.join("hosts").join(self.name.as_str())
+    }
+
+    /// A process of the chain that leads from the host's supervisor, through its present life and systemd-nspawn, to
+    /// the first process of the host itself.
+    fn process(&self, below_supervisor: u8) -> Option<String> {
+        let mut pid = std::fs::read_to_string(self.folder().join("supervisor")).ok()?;
+        for _ in 0..below_supervisor {
+            let id = pid.trim();
+            let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).ok()?;
             pid = children.split(' ').next()?.to_owned();
         }
-        Some(pid)
+        Some(pid.trim().to_owned())
     }
 }
+
+/// How far below the supervisor a host's life is, whose mounts are this machine's and the host's disk.
+const LIFE: u8 = 1;
+/// How far below it the first process of the host is.
+const FIRST_PROCESS: u8 = 3;
 
 impl Host for LabHost {
     fn name(&self) -> &HostName {
@@ -185,8 +196,8 @@ impl Host for LabHost {
     }
 
     fn path(&self, path: &str) -> PathBuf {
-        let leader = self.leader().unwrap_or_else(|| "none".to_owned());
-        Path::new("/proc").join(leader).join("root").join(path)
+        let process = self.process(FIRST_PROCESS).unwrap_or_else(|| "none".to_owned());
+        Path::new("/proc").join(process).join("root").join(path)
     }
 
     fn run(&self, text: &str, args: &[&str]) -> anyhow::Result<String> {
@@ -210,6 +221,13 @@ impl Host for LabHost {
         // Degraded is up, too.
         self.run("systemctl is-system-running --wait || true", &[])
             .map(drop)
+    }
+
+    fn onlooker(&self, program: &str) -> anyhow::Result<(Command, PathBuf)> {
+        let life = self.process(LIFE).context("the host is down")?;
+        let mut command = Command::new("nsenter");
+        command.args(["--mount", "--target", &life, "--", program]);
+        Ok((command, self.folder().join("root")))
     }
 }
 

@@ -207,6 +207,10 @@ impl Host for PaperHost {
     fn reboot(&self) -> anyhow::Result<()> {
         self.tool("reboot", &[])
     }
+
+    fn onlooker(&self, program: &str) -> anyhow::Result<(Command, PathBuf)> {
+        Ok((Command::new(program), self.root.clone()))
+    }
 }
 
 /// Reboots the paper host in a folder.
