@@ -151,6 +151,7 @@ impl Matrix<'_> {
             late: true,
         });
         let report = life.run()?.context("a life without a crash died")?;
+        world.await_up()?;
         ensure!(
             self.reached(point, &*world, &life),
             "the point was never reached: {report:#?}"

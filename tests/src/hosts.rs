@@ -101,6 +101,12 @@ pub trait Host: Send + Sync {
     /// The host is down.
     fn onlooker(&self, program: &str) -> anyhow::Result<(Command, PathBuf)>;
 
+    /// Returns when the host is up, should it be going down or coming up.
+    ///
+    /// # Errors
+    /// It does not come up.
+    fn await_up(&self) -> anyhow::Result<()>;
+
     /// Whether the host has that file.
     fn has(&self, path: &str) -> bool {
         self.path(path).symlink_metadata().is_ok()
@@ -150,6 +156,14 @@ pub trait World: Send + Sync {
 
     /// A life of a master of these hosts, undisturbed.
     fn life(&self, operation: &str, args: &[(&str, &str)]) -> Life;
+
+    /// Returns when each host is up.
+    ///
+    /// # Errors
+    /// One does not come up.
+    fn await_up(&self) -> anyhow::Result<()> {
+        self.hosts().into_iter().try_for_each(Host::await_up)
+    }
 
     /// The host `vsh-NUMBER`.
     fn host(&self, number: usize) -> &dyn Host {

@@ -12,6 +12,7 @@ use vsjob_engine::HostName;
 use crate::hosts::{Host, World};
 use crate::lab::Lab;
 use crate::master::Life;
+use crate::site;
 
 /// Labs that are lent out.
 pub struct Labs {
@@ -61,6 +62,7 @@ impl Labs {
             labs: self,
         };
         world.configure()?;
+        world.await_up()?;
         for host in &world.hosts {
             host.clean()?;
         }
@@ -218,9 +220,15 @@ impl Host for LabHost {
 
     fn reboot(&self) -> anyhow::Result<()> {
         reboot(&self.lab, &self.name)?;
-        // Degraded is up, too.
-        self.run("systemctl is-system-running --wait || true", &[])
-            .map(drop)
+        self.await_up()
+    }
+
+    fn await_up(&self) -> anyhow::Result<()> {
+        site::until(&format!("{} is up", self.name), || {
+            let state = self.run("systemctl is-system-running || true", &[]);
+            // Something may have failed at the start: that is up, too.
+            Ok(state.is_ok_and(|state| ["running", "degraded"].contains(&state.trim())))
+        })
     }
 
     fn onlooker(&self, program: &str) -> anyhow::Result<(Command, PathBuf)> {

@@ -172,6 +172,7 @@ impl Matrix<'_> {
         let report = ended.context("a life without a crash died")?;
         ensure!(report.locks.is_empty(), "locks are left: {report:#?}");
         ensure!(report.verified, "the journal does not verify");
+        world.await_up()?;
         match report.status {
             Status::Succeeded => self.subject.is_done(&*world, &report),
             Status::RolledBack(_) => self.subject.is_as_before(&*world, &report),

@@ -208,6 +208,11 @@ impl Host for PaperHost {
         self.tool("reboot", &[])
     }
 
+    // Its reboot has happened when the tool returns.
+    fn await_up(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     fn onlooker(&self, program: &str) -> anyhow::Result<(Command, PathBuf)> {
         Ok((Command::new(program), self.root.clone()))
     }

@@ -12,6 +12,7 @@ use vsjob_engine::{
     ActionRef, Actions, Actor, Arg, Engine, HostName, JobId, NewJob, Options, Performing, Plan, Priority,
     Request, Retry, Status, Step, SystemClock, UndoKind, Work,
 };
+use vsjob_tests::hosts::{Host as _, World as _};
 use vsjob_tests::paper::{PaperHost, PaperPool};
 use vsjob_tests::program::Program;
 use vsjob_workers::{Action, HostAction, Pool, Registry};
@@ -92,7 +93,7 @@ async fn ended(program: &Program, paper: &PaperPool) -> anyhow::Result<Vec<JobId
     )?;
     let mut ended = Vec::new();
     for code in ["0", "78"] {
-        let id = engine.submit(job(&paper.host(1).name, code)).await?.id;
+        let id = engine.submit(job(&paper.paper_host(1).name, code)).await?.id;
         let job = engine.ended(id).await?;
         ensure!((job.status == Status::Succeeded) == (code == "0"), "{job:?}");
         ended.push(id);
@@ -121,7 +122,7 @@ fn strays(program: &Program) -> anyhow::Result<Vec<String>> {
 #[tokio::test]
 async fn run_directories_of_jobs_that_are_over_go_at_the_next_start_and_no_others() -> anyhow::Result<()> {
     let paper = PaperPool::new(1)?;
-    let host = paper.host(1);
+    let host = paper.paper_host(1);
     let settings = format!("[paper]\ndirectory = \"{}\"\n", paper.folder().display());
     let program = Program::new(&settings, "vsh-01\n")?;
     let jobs = ended(&program, &paper).await?;

@@ -2,6 +2,7 @@
 
 use vsjob_engine::{Actions, Outcome};
 use vsjob_tests::ground::Ground;
+use vsjob_tests::hosts::Host as _;
 
 use crate::{APPEND, again, bench, done, to_the_end, undo};
 
@@ -12,7 +13,7 @@ async fn nothing_is_changed_while_a_host_of_the_job_is_away_and_an_undo_does_not
     let Ground::Paper(paper) = &ground else {
         return Ok(());
     };
-    let other = paper.host(2);
+    let other = paper.paper_host(2);
     let bench = bench(&ground)?;
     let mut work = bench.work(&APPEND, &[&bench.file, "once", "0"]);
     work.claims = vec![ground.host(), other.name.clone()];
@@ -51,9 +52,9 @@ async fn what_was_launched_before_a_host_went_away_is_found_to_have_ended() -> a
     };
     let bench = bench(&ground)?;
     let mut work = bench.work(&APPEND, &[&bench.file, "once", "0"]);
-    work.claims = vec![ground.host(), paper.host(2).name.clone()];
+    work.claims = vec![ground.host(), paper.paper_host(2).name.clone()];
     assert!(done(&bench.pool.perform(work.clone()).await));
-    paper.host(2).power_off()?;
+    paper.paper_host(2).power_off()?;
     // Another life of the master, which has claimed nothing yet.
     let outcome = bench.another_pool()?.perform(again(&work)).await;
     assert!(done(&outcome), "{outcome:?}");
