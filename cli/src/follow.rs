@@ -3,11 +3,11 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::Exit;
+use crate::ask::{self, Asker};
 use crate::commands::Session;
 use crate::complaint::Stop;
-use crate::message::{Accepted, At, JobView, Moment};
-use crate::words;
+use crate::message::{Accepted, At, JobView, Moment, Reply};
+use crate::{Complaint, Exit, words};
 
 /// How long the master may wait for a change before it answers all the same, in milliseconds: progress is no change.
 const LOOK_EVERY: u32 = 250;
@@ -31,6 +31,7 @@ pub(crate) async fn quietly_to_the_end(session: &Session, accepted: &Accepted) -
 async fn watch(session: &Session, accepted: &Accepted) -> Result<(JobView, Moment), Stop> {
     session.output.talk(format!("job {}", accepted.short));
     let shown = Shown::new();
+    let mut asker = Asker::default();
     let mut after = 0;
     let mut last_line = String::new();
     loop {
@@ -46,6 +47,17 @@ async fn watch(session: &Session, accepted: &Accepted) -> Result<(JobView, Momen
         if is_at_rest(&job) {
             shown.bar.finish_and_clear();
             return Ok((job, at.now));
+        }
+        if let Some(yes) = asker.ask(job.question.as_deref(), |text| shown.bar.println(text)) {
+            let who = session.who(None);
+            let path = format!("/v1/jobs/{}/answer", accepted.job);
+            let answered: Result<Accepted, Complaint> = session.client.post(&path, &Reply { yes, who }).await;
+            // Somebody else may have been faster, or the master be away: then it is asked again.
+            if let Err(why) = answered {
+                shown.bar.println(why.message);
+                asker = Asker::default();
+            }
+            continue;
         }
         let line = shown.show(&job);
         if shown.bar.is_hidden() && line != last_line {
@@ -111,6 +123,9 @@ fn sentence(job: &JobView) -> String {
             Some(what) => format!("waiting for {what}"),
             None => "queued".to_owned(),
         },
+        "running" if let Some(question) = job.question.as_ref().filter(|_| !ask::is_possible()) => {
+            format!("asks: {question}; {}", job.hint.as_deref().unwrap_or(""))
+        }
         "running" => format!(
             "step {} of {}: {step}{}",
             (line.done + 1).min(line.steps),
@@ -136,7 +151,15 @@ fn tell_end(session: &Session, job: &JobView, now: Moment) -> Result<(), Stop> {
         out.document(job)?;
     } else {
         let took = words::lasted(Some(line.submitted), line.ended, now);
-        out.line(format!("{}: {} after {took}", line.title, line.state))?;
+        let still = job
+            .stood_still
+            .map(|time| format!("; its guest stood still for {}", words::millis(time)));
+        out.line(format!(
+            "{}: {} after {took}{}",
+            line.title,
+            line.state,
+            still.unwrap_or_default()
+        ))?;
         if let Some(why) = &line.why {
             out.talk(format!("  because: {} {}", why.message, why.code).trim_end());
         }

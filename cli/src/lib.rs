@@ -1,6 +1,7 @@
 //! The program `vsjob`: its command line, the master with its API, and the client that all other commands are.
 
 mod args;
+mod ask;
 mod client;
 mod commands;
 mod complaint;

@@ -67,6 +67,17 @@ pub(crate) struct Who {
     pub reason: Option<String>,
 }
 
+/// An answer to what a job asks.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reply {
+    /// Yes, or no.
+    pub yes: bool,
+    /// Who answers, as far as the client can say.
+    #[serde(default)]
+    pub who: Who,
+}
+
 /// A job was accepted; it is durable.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Accepted {
@@ -183,6 +194,12 @@ pub(crate) struct JobView {
     pub locks: Vec<String>,
     /// What it waits for, if it does.
     pub waits_for: Option<String>,
+    /// What it asks, if it does: it waits for yes or no.
+    #[serde(default)]
+    pub question: Option<String>,
+    /// How long its guest stood still, in milliseconds, by the master's clock.
+    #[serde(default)]
+    pub stood_still: Option<u64>,
     /// How far the step is that is under way.
     pub progress: Option<ProgressView>,
     /// What a person should do, if anything.

@@ -24,6 +24,12 @@ pub(crate) fn span(time: TimeDelta) -> String {
     }
 }
 
+/// The same of milliseconds.
+#[must_use]
+pub(crate) fn millis(time: u64) -> String {
+    span(TimeDelta::milliseconds(i64::try_from(time).unwrap_or(i64::MAX)))
+}
+
 /// From `begin` to `end`, or to `now` if there is no end yet; nothing if it has not begun.
 #[must_use]
 pub(crate) fn lasted(begin: Option<Moment>, end: Option<Moment>, now: Moment) -> String {

@@ -30,6 +30,6 @@ pub use ids::{BadName, Epoch, HostName, JobId, StepNo, check_label};
 pub use job::{Actor, Direction, Job, Lock, NewJob, Priority, Request, Status, StepRecord, StepState, Why};
 pub use plan::{ActionRef, Arg, Object, Outputs, Placing, Plan, Retry, Step, UndoKind, Value};
 pub use recovery::under_way;
-pub use runner::{Debt, Engine, Filter, HistoryLine, JobView, LockView, Submitted};
+pub use runner::{Command, Debt, Engine, Filter, HistoryLine, JobView, LockView, Submitted};
 pub use state::{IllegalTransition, apply};
 pub use world::{World, ledger};

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use vsjob_engine::store::Memory;
 use vsjob_engine::{
-    ActionRef, Actions, Actor, Arg, Class, Engine, EngineError, Failure, Filter, HostName, JobId, Lock, Mode,
-    NewJob, Options, Outcome, Outputs, Performing, Placing, Plan, Priority, Request, Retry, Status, Step,
-    StepNo, StepState, Timestamp, UndoKind, Value, VirtualClock, Work,
+    ActionRef, Actions, Actor, Arg, Class, Command, Engine, EngineError, Failure, Filter, HostName, JobId,
+    Lock, Mode, NewJob, Options, Outcome, Outputs, Performing, Placing, Plan, Priority, Request, Retry,
+    Status, Step, StepNo, StepState, Timestamp, UndoKind, Value, VirtualClock, Work,
 };
 
 /// Answers what the test has put in line for an action; `Done` when the line is empty.
@@ -351,7 +351,11 @@ async fn before_the_pivot_a_step_needs_every_host_of_its_job_and_an_undo_or_a_la
             matches!(job.steps[3].state, StepState::Started { .. })
         })
         .await;
-    bench.engine.cancel(cancelled, actor()).await.unwrap();
+    bench
+        .engine
+        .command(cancelled, Command::Cancel, actor())
+        .await
+        .unwrap();
     bench.end(cancelled).await;
 
     let claims: Vec<(String, Mode, String)> = bench
@@ -394,10 +398,10 @@ async fn cancel_abandons_what_is_under_way_and_takes_it_back() {
     bench
         .until(id, |job| matches!(job.steps[1].state, StepState::Started { .. }))
         .await;
-    bench.engine.cancel(id, actor()).await.unwrap();
+    bench.engine.command(id, Command::Cancel, actor()).await.unwrap();
     assert_eq!(bench.end(id).await.status, Status::Cancelled);
     assert!(matches!(
-        bench.engine.cancel(id, actor()).await,
+        bench.engine.command(id, Command::Cancel, actor()).await,
         Err(EngineError::Over { .. })
     ));
 }
@@ -414,7 +418,7 @@ async fn pause_lets_the_step_under_way_end_and_resume_goes_on() {
     bench
         .until(id, |job| matches!(job.steps[0].state, StepState::Waiting { .. }))
         .await;
-    bench.engine.pause(id, actor()).await.unwrap();
+    bench.engine.command(id, Command::Pause, actor()).await.unwrap();
     for _ in 0..100 {
         bench.clock.advance(Duration::from_secs(1));
         tokio::task::yield_now().await;
@@ -422,7 +426,7 @@ async fn pause_lets_the_step_under_way_end_and_resume_goes_on() {
     let paused = bench.engine.job(id).await.unwrap().unwrap().job;
     assert!(matches!(paused.status, Status::Paused(_)));
     assert!(matches!(paused.steps[0].state, StepState::Waiting { .. }));
-    bench.engine.resume(id, actor()).await.unwrap();
+    bench.engine.command(id, Command::Resume, actor()).await.unwrap();
     assert_eq!(bench.end(id).await.status, Status::Succeeded);
 }
 
@@ -482,7 +486,11 @@ async fn a_lock_is_handed_on_in_the_order_of_asking() {
     let view = bench.engine.job(second).await.unwrap().unwrap();
     assert_eq!(view.job.status, Status::Queued);
     assert!(view.waits_for.unwrap().contains("guest/ldap"));
-    bench.engine.cancel(first, actor()).await.unwrap();
+    bench
+        .engine
+        .command(first, Command::Cancel, actor())
+        .await
+        .unwrap();
     assert_eq!(bench.end(second).await.status, Status::Succeeded);
 }
 

@@ -69,8 +69,7 @@ fn a_guest_moves_and_nothing_of_the_move_is_left() -> anyhow::Result<()> {
     })?;
     ensure!(!site.runs("web", "vsh-01") && site.runs("web", "vsh-02"));
 
-    let downtime = output(&job, "admit web", "downtime")?;
-    println!("a tiny guest stood still for {downtime} ms");
+    println!("a tiny guest stood still for {} ms", job["stood_still"]);
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use vsjob_engine::{Class, Clock, Failure, JobId, Performing, Work};
 
-use crate::Library;
+use crate::{Library, Questions};
 
 /// An action performed on a host. Its scripts are static; arguments are positional, results are `key=value` lines.
 /// Written as a constant that completes [`HostAction::EMPTY`].
@@ -70,15 +70,18 @@ pub trait Submit: Send + Sync {
 pub struct Context {
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// People who can be asked.
+    pub questions: Arc<Questions>,
     submit: Arc<OnceLock<Arc<dyn Submit>>>,
 }
 
 impl Context {
-    /// A context with nothing but time.
+    /// A context in which time passes, and nobody takes in jobs yet.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
+            questions: Arc::default(),
             submit: Arc::default(),
         }
     }

@@ -13,7 +13,7 @@ use crate::claim::Claim;
 use crate::host::{Host, HostParts};
 use crate::line::{Line, PaperLine, SshLine};
 use crate::perform::{Claims, Performer};
-use crate::{Action, Context, HostError, Registry, Settings, Slave, Slaves, Submit, launched};
+use crate::{Action, Context, HostError, Questions, Registry, Settings, Slave, Slaves, Submit, launched};
 
 /// All hosts, and what can be done on them.
 pub struct Pool {
@@ -67,6 +67,12 @@ impl Pool {
     /// From now on jobs that actions leave work to are handed to `submit`.
     pub fn submit_to(&self, submit: Arc<dyn Submit>) {
         self.context.submit_to(submit);
+    }
+
+    /// What jobs ask people.
+    #[must_use]
+    pub fn questions(&self) -> &Questions {
+        &self.context.questions
     }
 
     /// The actions.

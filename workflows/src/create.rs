@@ -361,7 +361,6 @@ fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
                 guest: guest.clone(),
                 running: running.into(),
                 address: address.clone().into(),
-                began: 0.into(),
                 job: names.job,
             },
         )

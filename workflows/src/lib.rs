@@ -5,6 +5,7 @@ pub mod actions;
 mod adopt;
 mod create;
 mod demo;
+mod downtime;
 mod guest;
 mod move_;
 mod names;
@@ -18,6 +19,7 @@ mod site;
 mod tests;
 
 pub use actions::registry;
+pub use downtime::stood_still;
 pub use names::{
     BadAmount, CpuPercent, DeviceName, GuestName, Line, Megabytes, MovedName, OnBudget, ShortId, Span,
     TemplateName, VlanId, VolumeName, YesNo,

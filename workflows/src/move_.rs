@@ -4,16 +4,17 @@
 use std::time::Duration;
 
 use vsjob_engine::UndoKind::{Cleaning, Gating};
-use vsjob_engine::{HostName, Retry};
+use vsjob_engine::{HostName, Retry, StepNo};
 use vsjob_workers::Capability;
 
 use crate::actions::admit_guest::AdmitGuest;
 use crate::actions::allow_key::AllowKey;
+use crate::actions::ask_budget::AskBudget;
 use crate::actions::check_health::CheckHealth;
 use crate::actions::check_reachable::CheckReachable;
 use crate::actions::check_source::CheckSource;
 use crate::actions::check_target::CheckTarget;
-use crate::actions::choose_names::ChooseNames;
+use crate::actions::choose_names::{ChooseNames, Names};
 use crate::actions::count_copy::CountCopy;
 use crate::actions::disable_guest::DisableGuest;
 use crate::actions::drop_received::DropReceived;
@@ -26,13 +27,14 @@ use crate::actions::make_volume::MakeVolume;
 use crate::actions::put_definition::PutDefinition;
 use crate::actions::read_facts::ReadFacts;
 use crate::actions::rename_volume::RenameVolume;
-use crate::actions::send_last::SendLast;
-use crate::actions::send_passes::SendPasses;
+use crate::actions::send_last::{LastSent, SendLast};
+use crate::actions::send_passes::{PassesSent, SendPasses};
 use crate::actions::start_quarantined::StartQuarantined;
 use crate::actions::stop_guest::StopGuest;
 use crate::actions::verify_copy::VerifyCopy;
 use crate::{
-    GuestName, Held, Line, OnBudget, Operation, Parameter, Planned, Planner, Reading, Refusal, Site, Span,
+    GuestName, Held, Line, OnBudget, Operation, Parameter, Planned, Planner, Reading, Ref, Refusal, Site,
+    SiteHost, Span, YesNo,
 };
 
 pub(crate) const OPERATION: Operation = Operation {
@@ -65,9 +67,9 @@ pub(crate) const OPERATION: Operation = Operation {
         },
         Parameter {
             name: "on-budget",
-            value: "fail|proceed",
+            value: "fail|proceed|ask",
             required: false,
-            help: "what to do when it would stand still for longer (fail)",
+            help: "what to do when it would stand still for longer (fail; ask, with --wait on a terminal)",
         },
         Parameter {
             name: "health",
@@ -158,6 +160,66 @@ impl Move {
     }
 }
 
+/// The copying from host to host, as its steps take it.
+struct Transfer<'a> {
+    guest: &'a GuestName,
+    from: &'a HostName,
+    to: &'a HostName,
+    target: &'a SiteHost,
+    bwlimit: Line,
+    names: Names,
+    host_key: Ref<String>,
+    bytes: Ref<u64>,
+}
+
+impl Transfer<'_> {
+    /// While the guest runs.
+    fn passes(&self, p: &mut Planner, request: &Move, running: Ref<YesNo>) -> (PassesSent, StepNo) {
+        let step = p
+            .between(
+                self.from,
+                self.to,
+                SendPasses {
+                    guest: self.guest.clone(),
+                    snapshot: self.names.snapshot,
+                    job: self.names.job,
+                    address: self.target.address.clone(),
+                    port: self.target.port,
+                    user: self.target.user.clone(),
+                    host_key: self.host_key,
+                    bytes: self.bytes,
+                    max_downtime: request.max_downtime,
+                    on_budget: request.on_budget,
+                    bwlimit: self.bwlimit.clone(),
+                    running,
+                },
+            )
+            .undo(Cleaning)
+            .retry(PATIENT)
+            .creates("snapshot", ".vsjob-{job}-1");
+        (step.answers(), step.no())
+    }
+
+    /// While it stands still.
+    fn last(&self, p: &mut Planner) -> LastSent {
+        p.between(
+            self.from,
+            self.to,
+            SendLast {
+                guest: self.guest.clone(),
+                job: self.names.job,
+                address: self.target.address.clone(),
+                port: self.target.port,
+                user: self.target.user.clone(),
+                host_key: self.host_key,
+                bytes: self.bytes,
+                bwlimit: self.bwlimit.clone(),
+            },
+        )
+        .answers()
+    }
+}
+
 fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
     let from = request.resolve(site)?;
     let Move { guest, to, .. } = request;
@@ -206,29 +268,29 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
         .creates("key", "vsjob-{job}")
         .creates("scratch", ".vsjob-{job}-scratch");
     let (host_key, allowed) = (allowed.answers().host_key, allowed.no());
-    let passes = p
-        .between(
-            &from,
-            to,
-            SendPasses {
-                guest: guest.clone(),
-                snapshot: names.snapshot,
-                job: names.job,
-                address: target.address.clone(),
-                port: target.port,
-                user: target.user.clone(),
-                host_key,
-                bytes: checked.bytes,
-                max_downtime: request.max_downtime,
-                on_budget: request.on_budget,
-                bwlimit: bwlimit.clone(),
-                running: was.running,
-            },
-        )
-        .undo(Cleaning)
-        .retry(PATIENT)
-        .creates("snapshot", ".vsjob-{job}-1");
-    let (sent, passes) = (passes.answers(), passes.no());
+    let transfer = Transfer {
+        guest,
+        from: &from,
+        to,
+        target,
+        bwlimit,
+        names,
+        host_key,
+        bytes: checked.bytes,
+    };
+    let (mut sent, passes) = transfer.passes(&mut p, request, was.running);
+    let mut snapshots = vec![made, passes];
+    if request.on_budget == OnBudget::Ask {
+        p.here(AskBudget {
+            guest: guest.clone(),
+            predicted: sent.predicted,
+            max_downtime: request.max_downtime,
+        });
+        // The answer may have taken its time, and the guest has gone on meanwhile.
+        let (again, passes) = transfer.passes(&mut p, request, was.running);
+        sent = again;
+        snapshots.push(passes);
+    }
     let counted = p
         .on(
             to,
@@ -265,32 +327,15 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
         },
     )
     .undo(Gating);
-    let stopped = p
-        .on(
-            &from,
-            StopGuest {
-                guest: guest.clone(),
-                running: running.into(),
-            },
-        )
-        .undo(Gating)
-        .answers();
-    let rest = p
-        .between(
-            &from,
-            to,
-            SendLast {
-                guest: guest.clone(),
-                job: names.job,
-                address: target.address.clone(),
-                port: target.port,
-                user: target.user.clone(),
-                host_key,
-                bytes: checked.bytes,
-                bwlimit,
-            },
-        )
-        .answers();
+    p.on(
+        &from,
+        StopGuest {
+            guest: guest.clone(),
+            running: running.into(),
+        },
+    )
+    .undo(Gating);
+    let rest = transfer.last(&mut p);
     p.on(
         to,
         VerifyCopy {
@@ -344,7 +389,6 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
             guest: guest.clone(),
             running: running.into(),
             address: was.address.into(),
-            began: stopped.began.into(),
             job: names.job,
         },
     )
@@ -377,7 +421,7 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
             snapshot: names.snapshot,
         },
     )
-    .strikes(&[made, passes]);
+    .strikes(&snapshots);
     p.on(to, DropReceived { job: names.job }).strikes(&[allowed]);
     p.here(HandOver {
         guest: guest.clone(),

@@ -225,6 +225,8 @@ pub enum OnBudget {
     Fail,
     /// Go on all the same.
     Proceed,
+    /// Ask, before the guest is touched.
+    Ask,
 }
 
 impl FromStr for OnBudget {
@@ -234,7 +236,8 @@ impl FromStr for OnBudget {
         match text {
             "fail" => Ok(Self::Fail),
             "proceed" => Ok(Self::Proceed),
-            _ => Err(BadAmount::new(text, "`fail` or `proceed`")),
+            "ask" => Ok(Self::Ask),
+            _ => Err(BadAmount::new(text, "`fail`, `proceed` or `ask`")),
         }
     }
 }
@@ -244,6 +247,7 @@ impl fmt::Display for OnBudget {
         f.write_str(match self {
             Self::Fail => "fail",
             Self::Proceed => "proceed",
+            Self::Ask => "ask",
         })
     }
 }

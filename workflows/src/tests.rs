@@ -140,6 +140,16 @@ fn a_move_is_its_line_in_the_specification() {
 }
 
 #[test]
+fn a_move_that_asks_copies_once_more_after_the_answer() {
+    let asks = outline(&plan("move", "name=ldap dst=vsh-02 on-budget=ask"));
+    let usual = outline(&plan("move", "name=ldap dst=vsh-02"));
+    let more = "master: ask whether ldap may stand still for longer, if it would\n\
+                vsh-01: copy ldap while it runs (c)\n";
+    assert!(asks.contains(more), "{asks}");
+    assert_eq!(asks.replacen(more, "", 1), usual);
+}
+
+#[test]
 fn a_guest_is_created_under_another_name_and_admitted_last() {
     insta::assert_snapshot!(outline(&plan("create", example("create"))));
 }
@@ -161,6 +171,7 @@ fn what_cannot_be_done_is_refused_with_a_code_before_anything_changes() {
         ("move", "name=ldap dst=vsh-01", "VSJ0408"),
         ("move", "name=ldap dst=vsh-02 src=vsh-03", "VSJ0409"),
         ("move", "name=ldap dst=vsh-02 max-downtime=soon", "VSJ0404"),
+        ("move", "name=ldap dst=vsh-02 on-budget=maybe", "VSJ0404"),
         (
             "create",
             "name=ldap interface=10.0.1.5 template=debian",

@@ -4,7 +4,7 @@ mod submission;
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use submission::Submission;
@@ -81,6 +81,14 @@ pub(crate) enum Command {
     Pause(OneJob),
     /// Take a job back; refused once it is past its point of no return
     Cancel(OneJob),
+    /// Answer what a job asks; `status JOB` shows the question
+    Answer {
+        /// The job, and why
+        #[command(flatten)]
+        which: OneJob,
+        /// Whether it may
+        answer: YesOrNo,
+    },
     /// Show what has happened in a job
     Logs {
         /// A job
@@ -147,6 +155,15 @@ pub(crate) struct OneJob {
     /// Why; goes into the audit log
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+}
+
+/// An answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum YesOrNo {
+    /// It may
+    Yes,
+    /// It may not, and is taken back
+    No,
 }
 
 /// Checks of the journal.

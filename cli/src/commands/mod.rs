@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use vsjob_engine::SystemClock;
 
-use crate::args::{Command, CommandLine, Global};
+use crate::args::{Command, CommandLine, Global, YesOrNo};
 use crate::client::Client;
 use crate::complaint::{Complaint, Stop};
 use crate::message::Who;
@@ -83,6 +83,7 @@ impl Session {
             Command::Resume(which) => job::order(self, "resume", which).await,
             Command::Pause(which) => job::order(self, "pause", which).await,
             Command::Cancel(which) => job::order(self, "cancel", which).await,
+            Command::Answer { which, answer } => job::answer(self, which, *answer == YesOrNo::Yes).await,
             Command::Logs { job, follow } => logs::logs(self, job, *follow).await,
             Command::Locks => locks::locks(self).await,
             Command::Gc => gc::gc(self).await,
@@ -99,7 +100,7 @@ impl Session {
     }
 
     /// What the client says about where and why.
-    fn who(&self, reason: Option<&String>) -> Who {
+    pub(crate) fn who(&self, reason: Option<&String>) -> Who {
         let remote = std::env::var("SSH_CONNECTION").ok();
         let from = remote
             .as_deref()

@@ -5,7 +5,7 @@ use crate::Exit;
 use crate::complaint::Stop;
 use crate::message::{At, JobLine, JobView, Jobs, Moment, StepView};
 use crate::output::{dim, state};
-use crate::words::{lasted, moment};
+use crate::words::{lasted, millis, moment};
 
 /// How long the master may wait for a change, in milliseconds.
 const WAIT: u32 = 1000;
@@ -119,6 +119,12 @@ fn show_job(session: &Session, job: &JobView, now: Moment) -> Result<(), Stop> {
     }
     if let Some(what) = &job.waits_for {
         out.line(format!("waits for {what}"))?;
+    }
+    if let Some(question) = &job.question {
+        out.line(format!("asks: {question}"))?;
+    }
+    if let Some(time) = job.stood_still {
+        out.line(format!("its guest stood still for {}", millis(time)))?;
     }
     if let Some(progress) = &job.progress {
         out.line(format!("now: {}", in_words(progress)))?;

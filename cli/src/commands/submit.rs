@@ -2,19 +2,20 @@
 //! none is given, so a request that was cut off is sent again without making a second job.
 
 use uuid::Uuid;
+use vsjob_workflows::{Parameters, operation};
 
 use super::Session;
 use crate::args::Submission;
 use crate::complaint::Stop;
 use crate::message::{Accepted, PlanView, PlannedStep, Submit};
 use crate::output::dim;
-use crate::{Exit, follow};
+use crate::{Exit, ask, follow};
 
 pub(crate) async fn submit(session: &Session, submission: &Submission) -> Result<Exit, Stop> {
     let options = &submission.options;
     let request = Submit {
         operation: submission.operation.clone(),
-        parameters: submission.parameters.clone(),
+        parameters: parameters(submission),
         key: options
             .idempotency_key
             .clone()
@@ -40,6 +41,19 @@ pub(crate) async fn submit(session: &Session, submission: &Submission) -> Result
             .talk("the key was known: this is the job that it made before");
     }
     Ok(Exit::Done)
+}
+
+/// Who waits at a terminal can be asked, and is, unless told otherwise.
+fn parameters(submission: &Submission) -> Parameters {
+    let mut given = submission.parameters.clone();
+    let asks = operation(&submission.operation)
+        .is_ok_and(|operation| operation.parameters.iter().any(|known| known.name == "on-budget"));
+    if asks && submission.options.wait && ask::is_possible() {
+        given
+            .entry("on-budget".to_owned())
+            .or_insert_with(|| "ask".to_owned());
+    }
+    given
 }
 
 fn show_plan(session: &Session, plan: &PlanView, verbose: bool) -> Result<Exit, Stop> {

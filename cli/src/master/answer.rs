@@ -34,6 +34,14 @@ impl Refused {
         }
     }
 
+    /// It cannot be done as things stand.
+    pub(crate) fn conflicting(complaint: Complaint) -> Self {
+        Self {
+            status: StatusCode::CONFLICT,
+            complaint,
+        }
+    }
+
     /// The request is not one.
     pub(crate) fn malformed(complaint: Complaint) -> Self {
         Self {
@@ -45,10 +53,7 @@ impl Refused {
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Self {
-            status: StatusCode::CONFLICT,
-            complaint: refusal.into(),
-        }
+        Self::conflicting(refusal.into())
     }
 }
 

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
-use vsjob_engine::{Filter, JobId, Request};
+use vsjob_engine::{Command, Filter, JobId, Request};
 
 use super::answer::Refused;
 use super::house::{House, new_job};
@@ -18,7 +18,8 @@ use super::peer::Admin;
 use super::{by_hand, look, openapi, scan, stray, view};
 use crate::message::{
     Accepted, Adopt, At, DebtLine, GuestLine, Guests, History, HostLine, Hosts, JobView, Jobs, Leftovers,
-    LockLine, Locks, ObjectLine, PlanView, RunStep, Scanned, Submit, TemplateLine, Templates, Verified, Who,
+    LockLine, Locks, ObjectLine, PlanView, Reply, RunStep, Scanned, Submit, TemplateLine, Templates,
+    Verified, Who,
 };
 use crate::{Complaint, Exit};
 
@@ -60,6 +61,7 @@ pub(crate) fn routes(house: Arc<House>) -> Router {
         .route("/v1/jobs/{job}/cancel", post(cancel))
         .route("/v1/jobs/{job}/pause", post(pause))
         .route("/v1/jobs/{job}/resume", post(resume))
+        .route("/v1/jobs/{job}/answer", post(answer))
         .route("/v1/find", get(find))
         .route("/v1/plan", post(plan))
         .route("/v1/steps", post(run_step))
@@ -180,7 +182,8 @@ pub(crate) async fn job(
         .job(id)
         .await?
         .ok_or(vsjob_engine::EngineError::UnknownJob(id))?;
-    Ok(house.at(change, view::job(&known)))
+    let question = house.pool.questions().asked(id);
+    Ok(house.at(change, view::job(&known, question)))
 }
 
 /// What has happened in a job
@@ -253,40 +256,44 @@ pub(crate) async fn run_step(State(house): Of, admin: Admin, Json(run): Json<Run
 
 /// Take a job back
 #[utoipa::path(post, path = "/v1/jobs/{job}/cancel", params(("job" = String, Path)), request_body = Who, responses((status = 200, body = Accepted)))]
-pub(crate) async fn cancel(
-    State(house): Of,
-    admin: Admin,
-    Path(name): Path<String>,
-    Json(who): Json<Who>,
-) -> Answer<Accepted> {
-    let id = house.find(&name).await?;
-    house.engine.cancel(id, admin.actor(who)).await?;
-    Ok(accepted(id, false))
+pub(crate) async fn cancel(house: Of, admin: Admin, name: Path<String>, who: Json<Who>) -> Answer<Accepted> {
+    command(house, admin, name, who, Command::Cancel).await
 }
 
 /// Let a job stand still
 #[utoipa::path(post, path = "/v1/jobs/{job}/pause", params(("job" = String, Path)), request_body = Who, responses((status = 200, body = Accepted)))]
-pub(crate) async fn pause(
-    State(house): Of,
-    admin: Admin,
-    Path(name): Path<String>,
-    Json(who): Json<Who>,
-) -> Answer<Accepted> {
-    let id = house.find(&name).await?;
-    house.engine.pause(id, admin.actor(who)).await?;
-    Ok(accepted(id, false))
+pub(crate) async fn pause(house: Of, admin: Admin, name: Path<String>, who: Json<Who>) -> Answer<Accepted> {
+    command(house, admin, name, who, Command::Pause).await
 }
 
 /// Let a job go on
 #[utoipa::path(post, path = "/v1/jobs/{job}/resume", params(("job" = String, Path)), request_body = Who, responses((status = 200, body = Accepted)))]
-pub(crate) async fn resume(
+pub(crate) async fn resume(house: Of, admin: Admin, name: Path<String>, who: Json<Who>) -> Answer<Accepted> {
+    command(house, admin, name, who, Command::Resume).await
+}
+
+async fn command(
     State(house): Of,
     admin: Admin,
     Path(name): Path<String>,
     Json(who): Json<Who>,
+    command: Command,
 ) -> Answer<Accepted> {
     let id = house.find(&name).await?;
-    house.engine.resume(id, admin.actor(who)).await?;
+    house.engine.command(id, command, admin.actor(who)).await?;
+    Ok(accepted(id, false))
+}
+
+/// Answer what a job asks
+#[utoipa::path(post, path = "/v1/jobs/{job}/answer", params(("job" = String, Path)), request_body = Reply, responses((status = 200, body = Accepted)))]
+pub(crate) async fn answer(
+    State(house): Of,
+    admin: Admin,
+    Path(name): Path<String>,
+    Json(reply): Json<Reply>,
+) -> Answer<Accepted> {
+    let id = house.find(&name).await?;
+    house.answer(id, reply.yes, &admin.actor(reply.who)).await?;
     Ok(accepted(id, false))
 }
 

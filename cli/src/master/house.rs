@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use vsjob_engine::{Clock, Engine, EngineError, JobId, NewJob, Request};
-use vsjob_workers::{Pool, Slaves};
+use vsjob_engine::{Actor, Clock, Engine, EngineError, JobId, Mode, NewJob, Request, StepNo};
+use vsjob_workers::{Pool, Said, Slaves};
 use vsjob_workflows::{Planned, Site, Template, TemplateName, operation};
 
 use super::answer::Refused;
@@ -87,6 +87,40 @@ impl House {
             .into()),
             _ => Ok(Some(id)),
         }
+    }
+
+    /// Answers what the job asks. The answer is durable when the step that asked has its outcome.
+    pub(crate) async fn answer(&self, id: JobId, yes: bool, actor: &Actor) -> Result<(), Refused> {
+        let asking = self.under_way(id).await?;
+        let by = match &actor.reason {
+            Some(reason) => format!("{} from {}: {reason}", actor.user, actor.from),
+            None => format!("{} from {}", actor.user, actor.from),
+        };
+        if !self.pool.questions().answer(id, Said { yes, by }) {
+            return Err(Refused::conflicting(
+                Complaint::new(
+                    "VSJ0521",
+                    Exit::Refused,
+                    format!("job {} asks nothing", id.short()),
+                )
+                .hint("`vsjob status JOB` shows what it waits for"),
+            ));
+        }
+        let mut changes = self.engine.changes();
+        loop {
+            changes.borrow_and_update();
+            if self.under_way(id).await? != asking {
+                return Ok(());
+            }
+            if changes.changed().await.is_err() {
+                return Err(EngineError::Closed.into());
+            }
+        }
+    }
+
+    async fn under_way(&self, id: JobId) -> Result<Option<(StepNo, Mode)>, EngineError> {
+        let known = self.engine.job(id).await?;
+        Ok(known.and_then(|known| vsjob_engine::under_way(&known.job)))
     }
 
     /// The job with this id, or the one whose id ends in this.

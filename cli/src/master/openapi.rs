@@ -24,6 +24,7 @@ use super::api;
         api::cancel,
         api::pause,
         api::resume,
+        api::answer,
         api::demo_go,
         api::locks,
         api::leftovers,

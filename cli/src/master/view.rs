@@ -7,7 +7,7 @@ use vsjob_engine::{
     Progress, Status, Step, StepNo, StepRecord, StepState, Timestamp, UndoKind, Value, Why,
 };
 use vsjob_workers::{Action, Pool, Side};
-use vsjob_workflows::Planned;
+use vsjob_workflows::{Planned, stood_still};
 
 use crate::message::{
     Argument, EventView, FailureView, JobLine, JobView, Moment, PlanView, PlannedStep, Priority,
@@ -103,8 +103,8 @@ fn stuck_step(job: &Job) -> Option<&Failure> {
     })
 }
 
-/// A job with its steps.
-pub(crate) fn job(known: &Known) -> JobView {
+/// A job with its steps, and what it asks.
+pub(crate) fn job(known: &Known, question: Option<String>) -> JobView {
     let job = &known.job;
     let request = &job.request;
     JobView {
@@ -121,7 +121,12 @@ pub(crate) fn job(known: &Known) -> JobView {
             .as_ref()
             .filter(|progress| **progress != Progress::default())
             .map(progress),
-        hint: hint(job),
+        hint: question
+            .as_ref()
+            .map(|_| how_to_answer(job))
+            .or_else(|| hint(job)),
+        question,
+        stood_still: stood_still(job).map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         plan: job
             .plan
             .numbered()
@@ -137,6 +142,11 @@ fn progress(progress: &Progress) -> ProgressView {
         total: progress.total,
         note: progress.note.clone(),
     }
+}
+
+fn how_to_answer(job: &Job) -> String {
+    let short = job.id.short();
+    format!("`vsjob answer {short} yes` lets it go on, `vsjob answer {short} no` takes it back")
 }
 
 fn hint(job: &Job) -> Option<String> {

@@ -161,31 +161,11 @@ impl Engine {
         .await
     }
 
-    /// Takes the job back.
+    /// Gives an order to a job by hand.
     ///
     /// # Errors
-    /// It is unknown, over, past its pivot, or already taken back.
-    pub async fn cancel(&self, job: JobId, actor: Actor) -> Result<(), EngineError> {
-        self.command(job, Command::Cancel, actor).await
-    }
-
-    /// Lets the job stand still; a step under way ends first.
-    ///
-    /// # Errors
-    /// It is unknown, over, stuck, or paused already.
-    pub async fn pause(&self, job: JobId, actor: Actor) -> Result<(), EngineError> {
-        self.command(job, Command::Pause, actor).await
-    }
-
-    /// Lets the job go on, or try again at once what waits or is stuck.
-    ///
-    /// # Errors
-    /// It is unknown, over, or queued.
-    pub async fn resume(&self, job: JobId, actor: Actor) -> Result<(), EngineError> {
-        self.command(job, Command::Resume, actor).await
-    }
-
-    async fn command(&self, job: JobId, command: Command, actor: Actor) -> Result<(), EngineError> {
+    /// It is unknown or over, or it cannot be done as the job stands: see [`EngineError`].
+    pub async fn command(&self, job: JobId, command: Command, actor: Actor) -> Result<(), EngineError> {
         let answer = self
             .ask(|reply| Input::Command {
                 job,

@@ -5,3 +5,4 @@ mod owner;
 mod replay;
 
 pub use handle::{Debt, Engine, Filter, HistoryLine, JobView, LockView, Submitted};
+pub use owner::Command;

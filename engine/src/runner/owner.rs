@@ -60,10 +60,13 @@ pub(super) enum Input {
 }
 
 /// What can be done to a job by hand.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Command {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Take it back. Refused once it is past its pivot.
     Cancel,
+    /// Let it stand still; a step under way ends first.
     Pause,
+    /// Let it go on, or try again at once what waits or is stuck. Never changes its direction.
     Resume,
 }
 

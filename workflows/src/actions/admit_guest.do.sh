@@ -1,10 +1,9 @@
-# GUEST RUNNING ADDRESS BEGAN JOB: opens its link and tells the neighbours. It is made sure that it runs first: this
-# host may have been booted anew since it was started.
+# GUEST RUNNING ADDRESS JOB: opens its link and tells the neighbours. It is made sure that it runs first: this host may have
+# been booted anew since it was started.
 
 if ! volume_exists "$1" || ! guest_defined "$1"; then
 	fail permanent VSJ0470 "the guest $1 is not here"
 fi
-downtime=0
 if [ "$2" = yes ]; then
 	if ! guest_running "$1"; then
 		link_quarantine "$1"
@@ -14,9 +13,8 @@ if [ "$2" = yes ]; then
 	fi
 	link_admit "$1"
 	link_announce "$(guest_leader "$1")" "${3%/*}"
-	[ "$4" = 0 ] || downtime=$(($(date +%s%3N) - $4))
 fi
-mkdir -p "$jobs/$5"
-printf '%s\n' "$downtime" >"$jobs/$5/downtime"
-durable "$jobs/$5/downtime"
-out downtime "$downtime"
+mkdir -p "$jobs/$4"
+: >"$jobs/$4/admitted"
+durable "$jobs/$4/admitted"
+out admitted "$2"

@@ -1,8 +1,8 @@
-# GUEST RUNNING ADDRESS BEGAN JOB
+# GUEST RUNNING ADDRESS JOB
 
-if [ -s "$jobs/$5/downtime" ] && { [ "$2" != yes ] || { guest_running "$1" && ! link_quarantined "$1"; }; }; then
+if [ -e "$jobs/$4/admitted" ] && { [ "$2" != yes ] || { guest_running "$1" && ! link_quarantined "$1"; }; }; then
 	out state "done"
-	out downtime "$(cat "$jobs/$5/downtime")"
+	out admitted "$2"
 else
 	out state absent
 fi

@@ -7,9 +7,9 @@ use crate::{Given, GuestName, Line, Ref, ShortId, YesNo};
 
 host_action! {
     /// Opens its link and tells the neighbours. From here on it may take in what must not be lost.
-    AdmitGuest { guest: GuestName, running: Given<YesNo>, address: Given<Line>, began: Given<u64>, job: Ref<ShortId> } -> Admitted {
-        /// How long the guest stood still, in ms, by the clocks of both its hosts.
-        downtime: u64,
+    AdmitGuest { guest: GuestName, running: Given<YesNo>, address: Given<Line>, job: Ref<ShortId> } -> Admitted {
+        /// `yes`; `no` if it does not run, and stays so.
+        admitted: YesNo,
     }
     "admit-guest" version 1, "admit {guest}",
     HostAction {

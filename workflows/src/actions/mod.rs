@@ -3,6 +3,7 @@
 pub mod admit_guest;
 pub mod adopt_guest;
 pub mod allow_key;
+pub mod ask_budget;
 pub mod check_copy;
 pub mod check_health;
 pub mod check_new;
@@ -66,6 +67,7 @@ pub fn registry() -> Registry {
         make_key::MakeKey::action(),
         allow_key::AllowKey::action(),
         send_passes::SendPasses::action(),
+        ask_budget::AskBudget::action(),
         count_copy::CountCopy::action(),
         put_definition::PutDefinition::action(),
         disable_guest::DisableGuest::action(),

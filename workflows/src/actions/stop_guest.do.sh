@@ -1,4 +1,3 @@
-# GUEST RUNNING: stops it, and answers when nothing of it runs, with the time at which that was begun.
+# GUEST RUNNING: stops it, and answers when nothing of it runs.
 
-out began "$(date +%s%3N)"
 guest_stop "$1" 30

@@ -7,10 +7,7 @@ use crate::{Given, GuestName, YesNo};
 
 host_action! {
     /// Stops it, and answers when nothing of it runs.
-    StopGuest { guest: GuestName, running: Given<YesNo> } -> GuestStopped {
-        /// When it was begun, in ms since 1970 by the clock of its host.
-        began: u64,
-    }
+    StopGuest { guest: GuestName, running: Given<YesNo> } -> GuestStopped {}
     "stop-guest" version 1, "stop {guest}",
     HostAction {
         needs: &[Library::Runtime],
