@@ -65,42 +65,63 @@ host_life() {
 }
 
 disk_is_free() { [ -z "$(losetup --associated "$1")" ]; }
-host_is_gone() { [ ! -e "$dir/hosts/$1/supervisor" ] || ! kill -0 "$(cat "$dir/hosts/$1/supervisor")" 2>/dev/null; }
+host_is_gone() {
+  local pid
+  { read -r pid <"$dir/hosts/$1/supervisor"; } 2>/dev/null || return 0
+  ! kill -0 "$pid" 2>/dev/null
+}
 host_wait_gone() {
   until_true 120 host_is_gone "$1" || die "$1 does not end"
   rm -f "$dir/hosts/$1/supervisor"
   until_true 20 disk_is_free "$dir/hosts/$1/disk" || die "the disk of $1 is still in use"
 }
 
+# only_child PID: sets pid to its child.
 only_child() {
-  local children
+  local children=
   # The kernel ends that line with a blank and no newline.
-  children=$(cat "/proc/$1/task/$1/children" 2>/dev/null) || return 1
-  children=${children%% *}
-  [ -n "$children" ] && printf '%s\n' "$children"
+  { read -r children <"/proc/$1/task/$1/children" || true; } 2>/dev/null
+  pid=${children%% *}
+  [ -n "$pid" ]
 }
 
-# The host's pid 1: supervisor, its life, systemd-nspawn, and then it.
+# Sets pid to the host's first process: supervisor, its life, systemd-nspawn, and then it.
+find_leader() {
+  local name=
+  pid=
+  { read -r pid <"$dir/hosts/$1/supervisor"; } 2>/dev/null || return 1
+  only_child "$pid" && only_child "$pid" && only_child "$pid" || return 1
+  { read -r name <"/proc/$pid/comm"; } 2>/dev/null
+  [ "$name" = systemd ]
+}
+
 host_leader() {
-  local at=$dir/hosts/$1 pid
-  pid=$(cat "$at/supervisor" 2>/dev/null) || return 1
-  pid=$(only_child "$pid") && pid=$(only_child "$pid") && pid=$(only_child "$pid") || return 1
-  [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = systemd ] || return 1
-  printf '%s\n' "$pid"
+  local pid
+  find_leader "$1" && printf '%s\n' "$pid"
+}
+
+# Sets boot_id, to - if the host is down.
+find_boot_id() {
+  local pid
+  boot_id=-
+  find_leader "$1" || return 0
+  { read -r boot_id <"/proc/$pid/root/proc/sys/kernel/random/boot_id"; } 2>/dev/null || boot_id=-
 }
 
 host_boot_id() {
-  local leader
-  leader=$(host_leader "$1") && cat "/proc/$leader/root/proc/sys/kernel/random/boot_id" 2>/dev/null || echo -
+  local boot_id
+  find_boot_id "$1"
+  printf '%s\n' "$boot_id"
 }
 
-# Ready: sshd greets. Asked from inside, so that it holds for a host whose cable is cut.
+# Ready: sshd listens. Seen from outside, so that it holds for a host whose cable is cut.
 host_is_ready() {
-  local leader
-  leader=$(host_leader "$1") || return 1
-  # shellcheck disable=SC2016 # expanded by the inner shell
-  nsenter --target "$leader" --net timeout 2 bash -c \
-    'exec 3<>/dev/tcp/127.0.0.1/22 && read -r greeting <&3 && [[ $greeting == SSH-* ]]' 2>/dev/null
+  local pid address state
+  find_leader "$1" || return 1
+  while read -r _ address _ state _; do
+    [[ $address != *:0016 || $state != 0A ]] || return 0
+  done 2>/dev/null <"/proc/$pid/net/tcp"
+  return 1
 }
 host_wait_ready() { until_true 180 host_is_ready "$1" || { say "$1 does not come up: $dir/hosts/$1/console.log"; return 1; }; }
 
@@ -129,9 +150,9 @@ host_halt() {
 }
 
 host_has_another_life() {
-  local now
-  now=$(host_boot_id "$host")
-  [ "$now" != - ] && [ "$now" != "$1" ] && host_is_ready "$host"
+  local boot_id
+  find_boot_id "$host"
+  [ "$boot_id" != - ] && [ "$boot_id" != "$1" ] && host_is_ready "$host"
 }
 
 host_reboot() {

@@ -30,6 +30,8 @@ scripts! {
     STOP = "launch/stop.sh" with [PROCESS, STATE];
     /// Removes one run directory.
     RETIRE = "launch/retire.sh" with [];
+    /// Makes durable what a launched command that is gone has done.
+    SETTLE = "launch/settle.sh" with [];
     /// Removes the run directories of a job.
     FORGET = "launch/forget.sh" with [PROCESS, STATE];
 }

@@ -12,6 +12,8 @@ use crate::{HostError, Script, answer, internal};
 
 /// The longest that launching, following or retiring may take: a moment, on a host that is well.
 const LIMIT: Duration = Duration::from_secs(30);
+/// The longest that making an effect durable may take: as long as the host needs to write what its page cache holds.
+const SETTLE_LIMIT: Duration = Duration::from_secs(600);
 /// How long a command that is stopped may take to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long stopping may take in all.
@@ -101,6 +103,11 @@ impl Launched {
     pub(crate) async fn retire(&self) -> Result<(), Trouble> {
         self.order(&internal::RETIRE, vec![self.name.0.clone()], LIMIT)
             .await
+    }
+
+    /// Returns when what it did would survive a power cut. It is gone, and may have died before it saw to that itself.
+    pub(crate) async fn settle(&self) -> Result<(), Trouble> {
+        self.order(&internal::SETTLE, Vec::new(), SETTLE_LIMIT).await
     }
 
     async fn order(

@@ -185,6 +185,7 @@ impl Performer {
         if side == Side::Do {
             let mut found = self.read(Side::Probe, args, PROBE_LIMIT).await?;
             if found.remove("state").as_deref() == Some("done") {
+                launched.settle().await?;
                 return Ok(self.complete(side, found));
             }
         }

@@ -2,7 +2,7 @@
 
 use vsjob_engine::{Actions, Epoch, Outcome, Work};
 
-use crate::{APPEND, Bench, SLOW, again, done, to_the_end, undo, until};
+use crate::{APPEND, Bench, DIES, SLOW, again, done, to_the_end, undo, until};
 
 pub(crate) async fn a_step_is_done_and_undone(bench: &Bench) -> anyhow::Result<()> {
     let work = bench.work(&APPEND, &[&bench.file, "hello", "0"]);
@@ -128,6 +128,18 @@ pub(crate) async fn a_host_that_reboots_in_the_middle_does_it_anew(bench: &Bench
     let outcome = to_the_end(bench, again(&work)).await?;
     assert!(done(&outcome), "{outcome:?}");
     assert_eq!(bench.wrote(), "once\n");
+    Ok(())
+}
+
+pub(crate) async fn what_died_after_its_effect_is_durable_once_it_is_called_done(
+    bench: &Bench,
+) -> anyhow::Result<()> {
+    let work = bench.work(&DIES, &[&bench.file, "kept", "0"]);
+    let outcome = bench.pool.perform(work).await;
+    assert!(done(&outcome), "{outcome:?}");
+    bench.ground.power_cut()?;
+    bench.ground.boot()?;
+    assert_eq!(bench.wrote(), "kept\n");
     Ok(())
 }
 

@@ -46,6 +46,15 @@ static SLOW: HostAction = HostAction {
     ..APPEND
 };
 
+/// Dies between its effect and its fsync.
+static DIES: HostAction = HostAction {
+    name: "test-dies",
+    do_: r#"
+        printf '%s\n' "$2" >>"$R/root/$1"
+        kill -KILL 0"#,
+    ..APPEND
+};
+
 static EXIT: HostAction = HostAction {
     name: "test-exit",
     args: &["code"],
@@ -76,7 +85,7 @@ static BENCHES: AtomicU64 = AtomicU64::new(1);
 
 fn bench(ground: &Ground) -> anyhow::Result<Bench> {
     let number = BENCHES.fetch_add(1, Ordering::Relaxed);
-    let registry = Registry::new([Action::Host(&APPEND), Action::Host(&SLOW), Action::Host(&EXIT)]);
+    let registry = Registry::new([&APPEND, &SLOW, &DIES, &EXIT].map(Action::Host));
     Ok(Bench {
         ground: ground.clone(),
         pool: ground.pool(registry)?,
@@ -226,6 +235,7 @@ on_each_ground! {
     launched::a_line_that_is_cut_in_the_middle_loses_no_work,
     launched::an_sshd_that_is_killed_in_the_middle_is_not_even_noticed,
     launched::a_host_that_reboots_in_the_middle_does_it_anew,
+    launched::what_died_after_its_effect_is_durable_once_it_is_called_done,
     launched::a_host_that_is_away_is_waited_for,
     launched::when_a_job_is_over_nothing_of_it_stays,
     epochs::an_older_master_changes_nothing,
