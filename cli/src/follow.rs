@@ -4,9 +4,9 @@
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::ask::{self, Asker};
-use crate::commands::Session;
 use crate::complaint::Stop;
 use crate::message::{Accepted, At, JobView, Moment, Reply};
+use crate::session::Session;
 use crate::{Complaint, Exit, words};
 
 /// How long the master may wait for a change before it answers all the same, in milliseconds: progress is no change.

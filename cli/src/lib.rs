@@ -12,6 +12,7 @@ mod master;
 mod message;
 mod output;
 mod place;
+mod session;
 mod words;
 
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};

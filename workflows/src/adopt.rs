@@ -9,18 +9,8 @@ pub(crate) const OPERATION: Operation = Operation {
     name: "adopt",
     summary: "take a guest that exists already into placement",
     parameters: &[
-        Parameter {
-            name: "name",
-            value: "GUEST",
-            required: true,
-            help: "the guest",
-        },
-        Parameter {
-            name: "host",
-            value: "HOST",
-            required: true,
-            help: "where it is",
-        },
+        Parameter::GUEST,
+        Parameter::required("host", "HOST", "where it is"),
     ],
     plan,
 };

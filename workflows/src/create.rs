@@ -28,76 +28,35 @@ use crate::{
     Reading, Refusal, Site, TemplateName, YesNo,
 };
 
-const fn parameter(name: &'static str, value: &'static str, required: bool, help: &'static str) -> Parameter {
-    Parameter {
-        name,
-        value,
-        required,
-        help,
-    }
-}
-
 pub(crate) const OPERATION: Operation = Operation {
     name: "create",
     summary: "make a guest from a template",
     parameters: &[
-        parameter("name", "GUEST", true, "its name, and its host name"),
-        parameter(
-            "interface",
-            "IP",
-            true,
-            "its address, such as 10.0.1.5 or 10.0.1.5/24",
-        ),
-        parameter(
-            "host",
-            "HOST",
-            false,
-            "where; else the host with the fewest guests",
-        ),
-        parameter(
-            "template",
-            "NAME",
-            false,
-            "what it is made from (DEFAULT_TEMPLATE)",
-        ),
-        parameter("device", "BRIDGE", false, "the bridge it is on (DEFAULT_DEVICE)"),
-        parameter("gateway", "IP", false, "its way out (networks.conf)"),
-        parameter("domain", "DOMAIN", false, "its domain (networks.conf)"),
-        parameter(
-            "nameserver",
-            "IP[ IP…]",
-            false,
-            "whom it asks for names (networks.conf)",
-        ),
-        parameter(
-            "mirror",
-            "URL",
-            false,
-            "where its packages come from (MAIN_MIRROR)",
-        ),
-        parameter("rss", "MB", false, "its memory (DEFAULT_RSS_LIMIT)"),
-        parameter(
+        Parameter::required("name", "GUEST", "its name, and its host name"),
+        Parameter::required("interface", "IP", "its address, such as 10.0.1.5 or 10.0.1.5/24"),
+        Parameter::optional("host", "HOST", "where; else the host with the fewest guests"),
+        Parameter::optional("template", "NAME", "what it is made from (DEFAULT_TEMPLATE)"),
+        Parameter::optional("device", "BRIDGE", "the bridge it is on (DEFAULT_DEVICE)"),
+        Parameter::optional("gateway", "IP", "its way out (networks.conf)"),
+        Parameter::optional("domain", "DOMAIN", "its domain (networks.conf)"),
+        Parameter::optional("nameserver", "IP[ IP…]", "whom it asks for names (networks.conf)"),
+        Parameter::optional("mirror", "URL", "where its packages come from (MAIN_MIRROR)"),
+        Parameter::optional("rss", "MB", "its memory (DEFAULT_RSS_LIMIT)"),
+        Parameter::optional(
             "disk",
             "MB",
-            false,
             "the most that its files may take (DEFAULT_DISK_LIMIT)",
         ),
-        parameter("tmpfs", "MB", false, "its /tmp (DEFAULT_TMPFS_LIMIT)"),
-        parameter("proc", "N", false, "its processes (DEFAULT_PROC_LIMIT)"),
-        parameter(
-            "cpu",
-            "RATIO",
-            false,
-            "its part of the processors (DEFAULT_CPU_LIMIT)",
-        ),
-        parameter(
+        Parameter::optional("tmpfs", "MB", "its /tmp (DEFAULT_TMPFS_LIMIT)"),
+        Parameter::optional("proc", "N", "its processes (DEFAULT_PROC_LIMIT)"),
+        Parameter::optional("cpu", "RATIO", "its part of the processors (DEFAULT_CPU_LIMIT)"),
+        Parameter::optional(
             "health",
             "COMMAND",
-            false,
             "a command that must succeed in it before it is admitted",
         ),
-        parameter("start", "", false, "start it"),
-        parameter("enable", "", false, "let it start with its host"),
+        Parameter::switch("start", "start it"),
+        Parameter::switch("enable", "let it start with its host"),
     ],
     plan: |reading, site| plan(&Create::read(reading, site)?, site),
 };

@@ -12,18 +12,12 @@ pub(crate) const OPERATION: Operation = Operation {
     name: "demo",
     summary: "take a book from a shelf on the master and publish it: try here what a crash does to a job",
     parameters: &[
-        Parameter {
-            name: "no-wait",
-            value: "",
-            required: false,
-            help: "do not wait for the file `go` before publishing",
-        },
-        Parameter {
-            name: "fail-at",
-            value: "N",
-            required: false,
-            help: "let step N fail, with its effect made, so that the job unwinds",
-        },
+        Parameter::switch("no-wait", "do not wait for the file `go` before publishing"),
+        Parameter::optional(
+            "fail-at",
+            "N",
+            "let step N fail, with its effect made, so that the job unwinds",
+        ),
     ],
     plan,
 };

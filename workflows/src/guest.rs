@@ -67,12 +67,7 @@ const fn operation(
     Operation {
         name,
         summary,
-        parameters: &[Parameter {
-            name: "name",
-            value: "GUEST",
-            required: true,
-            help: "the guest",
-        }],
+        parameters: &[Parameter::GUEST],
         plan,
     }
 }

@@ -41,48 +41,21 @@ pub(crate) const OPERATION: Operation = Operation {
     name: "move",
     summary: "move a guest to another host, nearly live",
     parameters: &[
-        Parameter {
-            name: "name",
-            value: "GUEST",
-            required: true,
-            help: "the guest",
-        },
-        Parameter {
-            name: "dst",
-            value: "HOST",
-            required: true,
-            help: "where it goes",
-        },
-        Parameter {
-            name: "src",
-            value: "HOST",
-            required: false,
-            help: "refuse unless it is there now",
-        },
-        Parameter {
-            name: "max-downtime",
-            value: "TIME",
-            required: false,
-            help: "how long it may stand still (5s)",
-        },
-        Parameter {
-            name: "on-budget",
-            value: "fail|proceed|ask",
-            required: false,
-            help: "what to do when it would stand still for longer (fail; ask, with --wait on a terminal)",
-        },
-        Parameter {
-            name: "health",
-            value: "COMMAND",
-            required: false,
-            help: "a command that must succeed in the guest before it is admitted",
-        },
-        Parameter {
-            name: "grace",
-            value: "TIME",
-            required: false,
-            help: "when what it leaves behind is deleted (7d)",
-        },
+        Parameter::GUEST,
+        Parameter::required("dst", "HOST", "where it goes"),
+        Parameter::optional("src", "HOST", "refuse unless it is there now"),
+        Parameter::optional("max-downtime", "TIME", "how long it may stand still (5s)"),
+        Parameter::optional(
+            "on-budget",
+            "fail|proceed|ask",
+            "what to do when it would stand still for longer (fail; ask, with --wait on a terminal)",
+        ),
+        Parameter::optional(
+            "health",
+            "COMMAND",
+            "a command that must succeed in the guest before it is admitted",
+        ),
+        Parameter::optional("grace", "TIME", "when what it leaves behind is deleted (7d)"),
     ],
     plan: |reading, site| plan(&Move::read(reading)?, site),
 };

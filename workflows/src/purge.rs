@@ -12,24 +12,9 @@ use crate::{
 };
 
 const PARAMETERS: &[Parameter] = &[
-    Parameter {
-        name: "name",
-        value: "GUEST",
-        required: true,
-        help: "the guest",
-    },
-    Parameter {
-        name: "host",
-        value: "HOST",
-        required: true,
-        help: "where it was",
-    },
-    Parameter {
-        name: "moved",
-        value: "NAME",
-        required: true,
-        help: "what it left there, such as ldap.moved-1f2e3d4c",
-    },
+    Parameter::GUEST,
+    Parameter::required("host", "HOST", "where it was"),
+    Parameter::required("moved", "NAME", "what it left there, such as ldap.moved-1f2e3d4c"),
 ];
 
 pub(crate) const OPERATION: Operation = Operation {

@@ -23,6 +23,38 @@ pub struct Parameter {
     pub help: &'static str,
 }
 
+impl Parameter {
+    /// The guest that an operation is about.
+    pub(crate) const GUEST: Self = Self::required("name", "GUEST", "the guest");
+
+    /// One that must be given.
+    pub(crate) const fn required(name: &'static str, value: &'static str, help: &'static str) -> Self {
+        let required = true;
+        Self {
+            name,
+            value,
+            required,
+            help,
+        }
+    }
+
+    /// One that may be given.
+    pub(crate) const fn optional(name: &'static str, value: &'static str, help: &'static str) -> Self {
+        let required = false;
+        Self {
+            name,
+            value,
+            required,
+            help,
+        }
+    }
+
+    /// One that is there or not.
+    pub(crate) const fn switch(name: &'static str, help: &'static str) -> Self {
+        Self::optional(name, "", help)
+    }
+}
+
 /// The parameters of one operation, being read.
 pub struct Reading<'a> {
     operation: &'static str,

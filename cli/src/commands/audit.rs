@@ -1,11 +1,11 @@
 //! `audit verify`: walks the whole journal. With a running master, through it; without one, on its folder.
 
-use super::Session;
 use crate::Exit;
 use crate::complaint::Stop;
 use crate::master;
 use crate::message::Verified;
 use crate::place::Files;
+use crate::session::Session;
 
 pub(crate) async fn verify(session: &Session) -> Result<Exit, Stop> {
     let verified: Verified = match session.client.get("/v1/audit").await {

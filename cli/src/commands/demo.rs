@@ -1,9 +1,9 @@
 //! `demo go`: tells a waiting demo job to go on.
 
-use super::Session;
 use crate::Exit;
 use crate::complaint::Stop;
 use crate::message::Accepted;
+use crate::session::Session;
 
 pub(crate) async fn go(session: &Session, job: &str) -> Result<Exit, Stop> {
     let id = super::job::find(session, job).await?;

@@ -1,9 +1,9 @@
 //! `gc`: what jobs have left on hosts. Debts are paid by the master itself as soon as their host is back.
 
-use super::Session;
 use crate::Exit;
 use crate::complaint::Stop;
 use crate::message::Leftovers;
+use crate::session::Session;
 
 pub(crate) async fn gc(session: &Session) -> Result<Exit, Stop> {
     let left: Leftovers = session.client.get("/v1/leftovers").await?;

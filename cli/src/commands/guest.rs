@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::Session;
 use crate::args::{Guest, OneGuest};
 use crate::complaint::Stop;
 use crate::message::{Accepted, Adopt, At, Guests, JobView, Priority, Submit};
+use crate::session::Session;
 use crate::{Exit, follow};
 
 pub(crate) async fn guest(session: &Session, guest: &Guest) -> Result<Exit, Stop> {

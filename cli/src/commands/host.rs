@@ -1,9 +1,9 @@
 //! `host list`: the hosts of slaves.conf, and whether they answer.
 
-use super::Session;
 use crate::Exit;
 use crate::complaint::Stop;
 use crate::message::Hosts;
+use crate::session::Session;
 
 pub(crate) async fn list(session: &Session) -> Result<Exit, Stop> {
     let hosts: Hosts = session.client.get("/v1/hosts").await?;

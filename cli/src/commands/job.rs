@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::Session;
 use crate::Exit;
 use crate::args::OneJob;
 use crate::complaint::Stop;
 use crate::message::{Accepted, Reply, Who};
+use crate::session::Session;
 
 /// The whole id of the job that somebody names by it, or by the end of it.
 pub(crate) async fn find(session: &Session, name: &str) -> Result<String, Stop> {

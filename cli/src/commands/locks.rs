@@ -1,9 +1,9 @@
 //! `locks`: who holds what, since when, and who waits.
 
-use super::Session;
 use crate::Exit;
 use crate::complaint::Stop;
 use crate::message::{At, Locks};
+use crate::session::Session;
 use crate::words::lasted;
 
 pub(crate) async fn locks(session: &Session) -> Result<Exit, Stop> {

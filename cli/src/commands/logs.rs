@@ -1,10 +1,10 @@
 //! `logs`: what has happened in a job, from the journal.
 
-use super::Session;
 use crate::Exit;
 use crate::complaint::Stop;
 use crate::message::{At, History};
 use crate::output::dim;
+use crate::session::Session;
 
 /// How long the master may wait for a change, in milliseconds.
 const WAIT: u32 = 1000;

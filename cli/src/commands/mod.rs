@@ -21,22 +21,13 @@ use std::sync::Arc;
 
 use vsjob_engine::SystemClock;
 
-use crate::args::{Command, CommandLine, Global, YesOrNo};
+use crate::args::{Command, CommandLine, YesOrNo};
 use crate::client::Client;
 use crate::complaint::{Complaint, Stop};
-use crate::message::Who;
 use crate::output::Output;
 use crate::place::Files;
+use crate::session::Session;
 use crate::{Exit, master};
-
-/// What a command works with.
-pub(crate) struct Session {
-    /// Where words go.
-    pub output: Output,
-    /// The way to the master.
-    pub client: Client,
-    global: Global,
-}
 
 /// Does what the command line says.
 ///
@@ -63,51 +54,37 @@ pub(crate) fn perform(line: &CommandLine, output: Output) -> Result<Exit, Stop> 
                 .map_err(|e| {
                     Complaint::new("VSJ0511", Exit::Internal, "the program could not be set up").because(&e)
                 })?;
-            runtime.block_on(session.perform(command))
+            runtime.block_on(order(&session, command))
         }
     }
 }
 
-impl Session {
-    async fn perform(&self, command: &Command) -> Result<Exit, Stop> {
-        match command {
-            Command::Submit(submission) => submit::submit(self, submission).await,
-            Command::Status {
-                job: Some(job),
-                watch,
-                ..
-            } => status::one(self, job, *watch).await,
-            Command::Status {
-                watch, all, limit, ..
-            } => status::all(self, *watch, *all, *limit).await,
-            Command::Resume(which) => job::order(self, "resume", which).await,
-            Command::Pause(which) => job::order(self, "pause", which).await,
-            Command::Cancel(which) => job::order(self, "cancel", which).await,
-            Command::Answer { which, answer } => job::answer(self, which, *answer == YesOrNo::Yes).await,
-            Command::Logs { job, follow } => logs::logs(self, job, *follow).await,
-            Command::Locks => locks::locks(self).await,
-            Command::Gc => gc::gc(self).await,
-            Command::Audit(crate::args::Audit::Verify) => audit::verify(self).await,
-            Command::Guest(guest) => guest::guest(self, guest).await,
-            Command::Host(crate::args::Host::List) => host::list(self).await,
-            Command::Scan => scan::scan(self).await,
-            Command::Step(step) => step::run(self, step).await,
-            Command::Template(crate::args::Template::List) => template::list(self).await,
-            Command::Demo(crate::args::Demo::Go { job }) => demo::go(self, job).await,
-            // The rest needs no session.
-            _ => Ok(Exit::Done),
-        }
-    }
-
-    /// What the client says about where and why.
-    pub(crate) fn who(&self, reason: Option<&String>) -> Who {
-        let remote = std::env::var("SSH_CONNECTION").ok();
-        let from = remote
-            .as_deref()
-            .and_then(|connection| connection.split(' ').next());
-        Who {
-            from: from.map(|address| format!("ssh from {address}")),
-            reason: reason.cloned(),
-        }
+async fn order(session: &Session, command: &Command) -> Result<Exit, Stop> {
+    match command {
+        Command::Submit(submission) => submit::submit(session, submission).await,
+        Command::Status {
+            job: Some(job),
+            watch,
+            ..
+        } => status::one(session, job, *watch).await,
+        Command::Status {
+            watch, all, limit, ..
+        } => status::all(session, *watch, *all, *limit).await,
+        Command::Resume(which) => job::order(session, "resume", which).await,
+        Command::Pause(which) => job::order(session, "pause", which).await,
+        Command::Cancel(which) => job::order(session, "cancel", which).await,
+        Command::Answer { which, answer } => job::answer(session, which, *answer == YesOrNo::Yes).await,
+        Command::Logs { job, follow } => logs::logs(session, job, *follow).await,
+        Command::Locks => locks::locks(session).await,
+        Command::Gc => gc::gc(session).await,
+        Command::Audit(crate::args::Audit::Verify) => audit::verify(session).await,
+        Command::Guest(guest) => guest::guest(session, guest).await,
+        Command::Host(crate::args::Host::List) => host::list(session).await,
+        Command::Scan => scan::scan(session).await,
+        Command::Step(step) => step::run(session, step).await,
+        Command::Template(crate::args::Template::List) => template::list(session).await,
+        Command::Demo(crate::args::Demo::Go { job }) => demo::go(session, job).await,
+        // The rest needs no session.
+        _ => Ok(Exit::Done),
     }
 }

@@ -1,9 +1,9 @@
 //! `scan`: looks at every host, and reports where it differs from what the master knows.
 
-use super::Session;
 use crate::Exit;
 use crate::complaint::Stop;
 use crate::message::Scanned;
+use crate::session::Session;
 
 pub(crate) async fn scan(session: &Session) -> Result<Exit, Stop> {
     let scanned: Scanned = session.client.get("/v1/scan").await?;

@@ -1,10 +1,10 @@
 //! `status`: jobs in a table, or one job with its steps.
 
-use super::Session;
 use crate::Exit;
 use crate::complaint::Stop;
 use crate::message::{At, JobLine, JobView, Jobs, Moment, StepView};
 use crate::output::{dim, state};
+use crate::session::Session;
 use crate::words::{lasted, millis, moment};
 
 /// How long the master may wait for a change, in milliseconds.

@@ -5,11 +5,11 @@ use uuid::Uuid;
 use vsjob_workers::Action;
 use vsjob_workflows::registry;
 
-use super::Session;
 use crate::args::Step;
 use crate::complaint::Stop;
 use crate::message::{Accepted, RunStep};
 use crate::output::Output;
+use crate::session::Session;
 use crate::{Exit, follow};
 
 pub(crate) fn list(output: Output) -> Result<Exit, Stop> {

@@ -4,11 +4,11 @@
 use uuid::Uuid;
 use vsjob_workflows::{Parameters, operation};
 
-use super::Session;
 use crate::args::Submission;
 use crate::complaint::Stop;
 use crate::message::{Accepted, PlanView, PlannedStep, Submit};
 use crate::output::dim;
+use crate::session::Session;
 use crate::{Exit, ask, follow};
 
 pub(crate) async fn submit(session: &Session, submission: &Submission) -> Result<Exit, Stop> {

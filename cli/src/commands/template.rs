@@ -1,9 +1,9 @@
 //! `template list`.
 
-use super::Session;
 use crate::Exit;
 use crate::complaint::Stop;
 use crate::message::Templates;
+use crate::session::Session;
 
 pub(crate) async fn list(session: &Session) -> Result<Exit, Stop> {
     let templates: Templates = session.client.get("/v1/templates").await?;

@@ -1,21 +1,19 @@
-//! The API: HTTP with JSON on the Unix socket. `/openapi.json` describes it. Whoever may connect may look; what changes
+//! The API: HTTP with JSON on the Unix socket, a function a path. `/openapi.json` describes it. Whoever may connect may look; what changes
 //! something asks for an [`Admin`], and is durable when it is answered.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{FromRequest, Path, Query, State};
-use axum::routing::{get, post};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
-use vsjob_engine::{Command, Filter, JobId, Request};
+use vsjob_engine::{Command, EngineError, Filter, JobId, JobView as Known, Request};
 
 use super::answer::Refused;
 use super::house::{House, new_job};
 use super::peer::Admin;
-use super::{by_hand, look, openapi, scan, stray, view};
+use super::{by_hand, look, scan, stray, view};
 use crate::message::{
     Accepted, Adopt, At, DebtLine, GuestLine, Guests, History, HostLine, Hosts, JobView, Jobs, Leftovers,
     LockLine, Locks, ObjectLine, PlanView, Reply, RunStep, Scanned, Submit, TemplateLine, Templates,
@@ -49,40 +47,6 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             )),
         }
     }
-}
-
-/// All routes.
-pub(crate) fn routes(house: Arc<House>) -> Router {
-    Router::new()
-        .route("/openapi.json", get(openapi::document))
-        .route("/v1/jobs", get(jobs).post(submit))
-        .route("/v1/jobs/{job}", get(job))
-        .route("/v1/jobs/{job}/history", get(history))
-        .route("/v1/jobs/{job}/cancel", post(cancel))
-        .route("/v1/jobs/{job}/pause", post(pause))
-        .route("/v1/jobs/{job}/resume", post(resume))
-        .route("/v1/jobs/{job}/answer", post(answer))
-        .route("/v1/find", get(find))
-        .route("/v1/plan", post(plan))
-        .route("/v1/steps", post(run_step))
-        .route("/v1/demo/{job}/go", post(demo_go))
-        .route("/v1/locks", get(locks))
-        .route("/v1/leftovers", get(leftovers))
-        .route("/v1/audit", get(audit))
-        .route("/v1/guests", get(guests))
-        .route("/v1/guests/adopt", post(adopt))
-        .route("/v1/hosts", get(hosts))
-        .route("/v1/templates", get(templates))
-        .route("/v1/scan", get(scan_all))
-        .fallback(no_such_path)
-        .with_state(house)
-}
-
-async fn no_such_path() -> Refused {
-    Refused::absent(
-        Complaint::new("VSJ0517", Exit::Refused, "there is nothing at this path")
-            .hint("/openapi.json lists all paths"),
-    )
 }
 
 /// What to wait for before answering.
@@ -138,6 +102,14 @@ impl House {
         *changes.borrow()
     }
 
+    /// A job, after a change, if that was asked for; and the number of the last change.
+    async fn seen(&self, name: &str, after: After) -> Result<(u64, Known), Refused> {
+        let id = self.find(name).await?;
+        let change = self.change(after).await;
+        let known = self.engine.job(id).await?;
+        Ok((change, known.ok_or(EngineError::UnknownJob(id))?))
+    }
+
     fn at<T: Serialize>(&self, change: u64, what: T) -> axum::Json<At<T>> {
         axum::Json(At {
             change,
@@ -175,14 +147,8 @@ pub(crate) async fn job(
     Path(name): Path<String>,
     Query(after): Query<After>,
 ) -> Answer<At<JobView>> {
-    let id = house.find(&name).await?;
-    let change = house.change(after).await;
-    let known = house
-        .engine
-        .job(id)
-        .await?
-        .ok_or(vsjob_engine::EngineError::UnknownJob(id))?;
-    let question = house.pool.questions().asked(id);
+    let (change, known) = house.seen(&name, after).await?;
+    let question = house.pool.questions().asked(known.job.id);
     Ok(house.at(change, view::job(&known, question)))
 }
 
@@ -193,16 +159,10 @@ pub(crate) async fn history(
     Path(name): Path<String>,
     Query(after): Query<After>,
 ) -> Answer<At<History>> {
-    let id = house.find(&name).await?;
-    let change = house.change(after).await;
-    let known = house
-        .engine
-        .job(id)
-        .await?
-        .ok_or(vsjob_engine::EngineError::UnknownJob(id))?;
-    let lines = house.engine.history(id).await?;
-    let events = lines.iter().map(|line| view::event(&known.job, line)).collect();
-    let over = known.job.status.is_over();
+    let (change, Known { job, .. }) = house.seen(&name, after).await?;
+    let lines = house.engine.history(job.id).await?;
+    let events = lines.iter().map(|line| view::event(&job, line)).collect();
+    let over = job.status.is_over();
     Ok(house.at(change, History { events, over }))
 }
 
@@ -378,7 +338,7 @@ pub(crate) async fn audit(State(house): Of) -> Answer<Verified> {
     let audit = tokio::task::spawn_blocking(move || reader.verify()).await;
     match audit {
         Ok(audit) => Ok(axum::Json(view::verified(&audit?))),
-        Err(_) => Err(vsjob_engine::EngineError::Closed.into()),
+        Err(_) => Err(EngineError::Closed.into()),
     }
 }
 

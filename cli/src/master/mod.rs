@@ -9,6 +9,7 @@ mod listen;
 mod look;
 mod openapi;
 mod peer;
+mod routes;
 mod scan;
 mod stray;
 mod successor;
@@ -134,7 +135,7 @@ async fn serve(
     let mut superseded = pool.superseded();
     let mut changes = engine.changes();
     let ended = tokio::select! {
-        served = listen::serve(listener, api::routes(house)) => Ended::Broken(served.err().map(|e| e.to_string())),
+        served = listen::serve(listener, routes::routes(house)) => Ended::Broken(served.err().map(|e| e.to_string())),
         () = asked_to_stop() => Ended::Asked,
         changed = superseded.changed() => {
             drop(changed);

@@ -1,0 +1,45 @@
+//! Which path is answered by what.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use super::answer::Refused;
+use super::house::House;
+use super::{api, openapi};
+use crate::{Complaint, Exit};
+
+/// All routes.
+pub(crate) fn routes(house: Arc<House>) -> Router {
+    Router::new()
+        .route("/openapi.json", get(openapi::document))
+        .route("/v1/jobs", get(api::jobs).post(api::submit))
+        .route("/v1/jobs/{job}", get(api::job))
+        .route("/v1/jobs/{job}/history", get(api::history))
+        .route("/v1/jobs/{job}/cancel", post(api::cancel))
+        .route("/v1/jobs/{job}/pause", post(api::pause))
+        .route("/v1/jobs/{job}/resume", post(api::resume))
+        .route("/v1/jobs/{job}/answer", post(api::answer))
+        .route("/v1/find", get(api::find))
+        .route("/v1/plan", post(api::plan))
+        .route("/v1/steps", post(api::run_step))
+        .route("/v1/demo/{job}/go", post(api::demo_go))
+        .route("/v1/locks", get(api::locks))
+        .route("/v1/leftovers", get(api::leftovers))
+        .route("/v1/audit", get(api::audit))
+        .route("/v1/guests", get(api::guests))
+        .route("/v1/guests/adopt", post(api::adopt))
+        .route("/v1/hosts", get(api::hosts))
+        .route("/v1/templates", get(api::templates))
+        .route("/v1/scan", get(api::scan_all))
+        .fallback(no_such_path)
+        .with_state(house)
+}
+
+async fn no_such_path() -> Refused {
+    Refused::absent(
+        Complaint::new("VSJ0517", Exit::Refused, "there is nothing at this path")
+            .hint("/openapi.json lists all paths"),
+    )
+}
