@@ -12,8 +12,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How long a master may take to be ready: a bound, not a measure.
+/// How long a master may take to be ready, or to end: a bound, not a measure.
 const READY: Duration = Duration::from_secs(60);
+
+/// How long is waited between two looks.
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// A folder with settings, in which a master can run.
 pub struct Program {
@@ -48,6 +51,21 @@ impl Said {
     /// It did not end well, or it is none.
     pub fn json(self) -> anyhow::Result<Value> {
         Ok(serde_json::from_str(&self.ok()?)?)
+    }
+
+    /// Checks that it was no: with this status, this code, a hint, and nothing that looks like a fault of the program.
+    ///
+    /// # Errors
+    /// Says what was said instead.
+    pub fn refuses(&self, code: &str, status: i32) -> anyhow::Result<()> {
+        ensure!(self.status.code() == Some(status), "{self:?}");
+        ensure!(self.err.contains(code), "{self:?}");
+        ensure!(!self.err.contains("panicked"), "{self:?}");
+        let hinted = ["hint: ", "tip: ", "--help"]
+            .iter()
+            .any(|word| self.err.contains(word));
+        ensure!(hinted, "no hint: {self:?}");
+        Ok(())
     }
 }
 
@@ -147,6 +165,20 @@ impl Master {
         let status = self.child.wait()?;
         ensure!(status.signal() == Some(Signal::KILL.as_raw()), "{status}");
         Ok(())
+    }
+
+    /// Waits for its end, which is its own, and answers how it ended.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub fn ends(mut self) -> anyhow::Result<ExitStatus> {
+        for _ in 0..READY.as_millis() / MOMENT.as_millis() {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::park_timeout(MOMENT);
+        }
+        bail!("the master does not end by itself")
     }
 
     /// SIGTERM, and how it ended.

@@ -12,11 +12,16 @@ use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use vsjob_engine::{Clock, SystemClock};
 
-use crate::lab::Lab;
+use crate::lab::{Lab, Template};
 use crate::program::{Master, Program, Said};
 
 /// How long anything may take to become so: a bound, not a measure.
 const LONGEST: Duration = Duration::from_secs(120);
+
+/// The address of the guest `web`.
+pub const ADDRESS: &str = "10.77.1.5";
+/// Its move to the second host.
+pub const MOVE: [&str; 5] = ["move", "--name", "web", "--dst", "vsh-02"];
 
 /// The network that the lab's guests are in.
 const NETWORKS: &str = "1,10.77.0.0/16,10.77.0.1,lab\n";
@@ -37,14 +42,14 @@ impl Site {
     /// # Errors
     /// There can be one, and yet it fails.
     pub fn up(hosts: u8) -> anyhow::Result<Option<Self>> {
-        Self::up_with(hosts, "")
+        Self::up_with(hosts, |_| "")
     }
 
-    /// The same, each host with `options` in slaves.conf, such as `,bwlimit=10m`.
+    /// The same, each host with its `options` in slaves.conf, such as `,bwlimit=10m`.
     ///
     /// # Errors
     /// There can be one, and yet it fails.
-    pub fn up_with(hosts: u8, options: &str) -> anyhow::Result<Option<Self>> {
+    pub fn up_with(hosts: u8, options: impl Fn(&str) -> &'static str) -> anyhow::Result<Option<Self>> {
         let Some(lab) = Lab::up(hosts)? else {
             return Ok(None);
         };
@@ -54,12 +59,25 @@ impl Site {
         Ok(Some(Self { master, lab, program }))
     }
 
+    /// A site of two hosts, and the guest `web` of the template `tiny` on the first: it runs and is enabled.
+    ///
+    /// # Errors
+    /// There can be one, and yet it fails.
+    pub fn with_guest() -> anyhow::Result<Option<Self>> {
+        let Some(site) = Self::up(2)? else {
+            return Ok(None);
+        };
+        site.template("tiny", &Template::Tiny.archive()?)?;
+        site.guest("web", ADDRESS, "vsh-01", "tiny")?;
+        Ok(Some(site))
+    }
+
     /// Another program with a store of its own, for the same hosts.
     ///
     /// # Errors
     /// Its folder cannot be made.
     pub fn another_program(&self) -> anyhow::Result<Program> {
-        program(&self.lab, "")
+        program(&self.lab, |_| "")
     }
 
     /// SIGKILL to the master.
@@ -245,7 +263,7 @@ const FOOTPRINT: &str = r#"
     cat root/.ssh/authorized_keys
 "#;
 
-/// What a job is told to do, line by line.
+/// What happens in a job, line by line.
 pub struct Follower {
     child: Child,
     lines: mpsc::Receiver<String>,
@@ -253,20 +271,20 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Waits until a line with `text` is told.
+    /// Waits until this is told of a step, such as `step succeeded`, named by its title.
     ///
     /// # Errors
     /// The job ends before, or nothing happens any more.
-    pub fn until(&mut self, text: &str) -> anyhow::Result<()> {
+    pub fn until(&mut self, word: &str, title: &str) -> anyhow::Result<()> {
         loop {
             match self.lines.recv_timeout(LONGEST) {
                 Ok(line) => {
                     writeln!(self.told, "{line}")?;
-                    if line.contains(text) {
+                    if line.contains(word) && line.contains(title) {
                         return Ok(());
                     }
                 }
-                Err(why) => bail!("`{text}` was not told: {why}\n{}", self.told),
+                Err(why) => bail!("`{word}: {title}` was not told: {why}\n{}", self.told),
             }
         }
     }
@@ -323,11 +341,11 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> anyhow::Result<bool>) -> any
 }
 
 /// The program, configured for the hosts of the lab.
-fn program(lab: &Lab, options: &str) -> anyhow::Result<Program> {
+fn program(lab: &Lab, options: impl Fn(&str) -> &'static str) -> anyhow::Result<Program> {
     let hosts: String = std::fs::read_to_string(lab.slaves_conf())?
         .lines()
         .filter(|line| !line.starts_with('#'))
-        .map(|line| format!("{line}{options}\n"))
+        .map(|line| format!("{line}{}\n", options(line.split(':').next().unwrap_or(line))))
         .collect();
     let program = Program::new("", &hosts)?;
     let settings = format!(

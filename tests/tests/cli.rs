@@ -108,6 +108,25 @@ fn a_master_killed_during_submit_makes_one_job_of_one_key() -> anyhow::Result<()
 }
 
 #[test]
+fn a_client_killed_during_submit_makes_one_job_of_one_key() -> anyhow::Result<()> {
+    const ROUNDS: usize = 20;
+    let program = program()?;
+    let _master = program.master()?;
+    for round in 0..ROUNDS {
+        let key = format!("key-{round}");
+        let submit = ["submit", "demo", "--no-wait", "--idempotency-key", &key];
+        let mut submitting = program.command(&submit).stdout(Stdio::piped()).spawn()?;
+        std::thread::park_timeout(Duration::from_micros(fastrand::u64(0..20_000)));
+        submitting.kill()?;
+        submitting.wait()?;
+        let id = program.run(&submit)?.ok()?;
+        ensure!(program.run(&submit)?.ok()? == id);
+        ensure!(jobs(&program)?.len() == round + 1);
+    }
+    Ok(())
+}
+
+#[test]
 fn the_end_of_a_job_is_the_exit_status_of_who_waits() -> anyhow::Result<()> {
     let program = program()?;
     let _master = program.master()?;
@@ -245,11 +264,11 @@ fn all_mistakes_of_the_configuration_are_told_in_one_run() -> anyhow::Result<()>
     let said = program.run(&["config", "check"])?;
     ensure!(said.status.code() == Some(6), "{said:?}");
     for place in [
-        "vsjob.toml:2:9",
-        "vsjob.toml:3:1",
-        "vsjob.toml:4:2",
-        "slaves.conf:1:",
-        "slaves.conf:2:",
+        "vsjob.toml:2:9: VSJ0203",
+        "vsjob.toml:3:1: VSJ0202",
+        "vsjob.toml:4:2: VSJ0202",
+        "slaves.conf:1:8: VSJ0202",
+        "slaves.conf:2:1: VSJ0203",
     ] {
         ensure!(said.out.contains(place), "{place}: {said:?}");
     }

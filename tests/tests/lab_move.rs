@@ -8,26 +8,15 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 use vsjob_tests::lab::Template;
 use vsjob_tests::program::said;
-use vsjob_tests::site::{Site, answer, until};
+use vsjob_tests::site::{ADDRESS, MOVE, Site, answer, until};
 use vsjob_tests::tree::Tree;
 use vsjob_tests::witness::{self, Order};
 
-const ADDRESS: &str = "10.77.1.5";
-const MOVE: [&str; 5] = ["move", "--name", "web", "--dst", "vsh-02"];
-
-/// Two hosts, and the guest `web` on the first: it runs and is enabled.
-fn site() -> anyhow::Result<Option<Site>> {
-    let Some(site) = Site::up(2)? else {
-        return Ok(None);
-    };
-    site.template("tiny", &Template::Tiny.archive()?)?;
-    site.guest("web", ADDRESS, "vsh-01", "tiny")?;
-    Ok(Some(site))
-}
-
 #[test]
 fn a_guest_moves_and_nothing_of_the_move_is_left() -> anyhow::Result<()> {
-    let Some(site) = site()? else { return Ok(()) };
+    let Some(site) = Site::with_guest()? else {
+        return Ok(());
+    };
     let id = site.submit(&MOVE)?;
     let job = site.succeeds(&id)?;
     ensure!(
@@ -75,7 +64,9 @@ fn a_guest_moves_and_nothing_of_the_move_is_left() -> anyhow::Result<()> {
 
 #[test]
 fn the_hosts_are_told_what_the_plan_showed_and_nothing_else() -> anyhow::Result<()> {
-    let Some(mut site) = site()? else { return Ok(()) };
+    let Some(mut site) = Site::with_guest()? else {
+        return Ok(());
+    };
     witness::listen(&mut site)?;
     let plan = site
         .vsjob(&[&["submit"], &MOVE[..], &["--plan", "--json"]].concat())?
@@ -175,7 +166,7 @@ fn planned(plan: &Value, job: &Value, id: &str) -> anyhow::Result<BTreeSet<Order
 fn a_move_keeps_to_the_limit_of_its_source() -> anyhow::Result<()> {
     const SIZE: usize = 24 << 20;
     const LIMIT: u64 = 8 << 20;
-    let Some(site) = Site::up_with(2, ",bwlimit=8m")? else {
+    let Some(site) = Site::up_with(2, |_| ",bwlimit=8m")? else {
         return Ok(());
     };
     let tree = Tree::of(Template::Tiny)?;

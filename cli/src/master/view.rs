@@ -164,6 +164,9 @@ fn hint(job: &Job) -> Option<String> {
             "an undo is owed to a host that was away; it is paid when the host is back (`vsjob gc`)"
                 .to_owned(),
         ),
+        Status::RolledBack(why) if !why.code.is_empty() => {
+            Some(format!("`vsjob explain {}` says what to do about it", why.code))
+        }
         _ => None,
     }
 }

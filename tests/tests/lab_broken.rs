@@ -1,0 +1,128 @@
+//! What the move of a guest goes through while it is copied: a cable that is cut for a while, an sshd that is killed, a
+//! target that is booted anew, another master that takes over.
+
+use anyhow::ensure;
+use vsjob_tests::lab::Template;
+use vsjob_tests::site::{ADDRESS, Follower, Site, answer, until};
+use vsjob_tests::tree::Tree;
+
+/// A site whose guest takes some seconds to copy.
+fn site() -> anyhow::Result<Option<Site>> {
+    let Some(site) = Site::up_with(2, |_| ",bwlimit=8m")? else {
+        return Ok(None);
+    };
+    let tree = Tree::of(Template::Tiny)?;
+    tree.random_file("var/lib/data/blob", 48 << 20, &mut fastrand::Rng::with_seed(6))?;
+    site.template("large", &tree.archive()?)?;
+    site.guest("web", ADDRESS, "vsh-01", "large")?;
+    Ok(Some(site))
+}
+
+/// Submits a move, and returns in the middle of its first pass.
+fn copying(site: &Site, to: &str) -> anyhow::Result<(String, Follower)> {
+    let id = site.submit(&["move", "--name", "web", "--dst", to])?;
+    let mut follower = site.follow(&id)?;
+    follower.until("step started", "copy web while it runs")?;
+    until("something is sent", || {
+        let job = site.job(&id)?;
+        ensure!(job["at"] == "copy web while it runs", "too late: {job}");
+        Ok(job["progress"]["bytes"].as_u64() > Some(1 << 20))
+    })?;
+    Ok((id, follower))
+}
+
+/// The guest lives on that host alone, whole, and nothing is left.
+fn lives_on(site: &Site, host: &str, content: &str) -> anyhow::Result<()> {
+    ensure!(answer(ADDRESS).as_deref() == Some("web"), "it does not answer");
+    for other in site.hosts()? {
+        ensure!(site.runs("web", &other) == (host == other), "{other}");
+    }
+    ensure!(self::content(site, host)? == content, "it is not whole");
+    site.is_in_order()
+}
+
+fn content(site: &Site, host: &str) -> anyhow::Result<String> {
+    site.lab
+        .run(host, "sha256sum /var/lib/machines/web/var/lib/data/blob")
+}
+
+#[test]
+fn a_move_goes_on_after_each_break_in_the_middle_of_a_pass() -> anyhow::Result<()> {
+    let Some(site) = site()? else { return Ok(()) };
+    let content = content(&site, "vsh-01")?;
+
+    let (id, _) = copying(&site, "vsh-02")?;
+    site.lab.cut("vsh-01")?;
+    until("the master misses the host", || {
+        let hosts = site.vsjob(&["host", "list", "--json"])?.json()?;
+        Ok(hosts["hosts"][0]["trouble"]["code"] == "VSJ0301")
+    })?;
+    ensure!(
+        site.job(&id)?["at"] == "copy web while it runs",
+        "it did not wait"
+    );
+    site.lab.heal("vsh-01")?;
+    site.succeeds(&id)?;
+    lives_on(&site, "vsh-02", &content).map_err(|error| error.context("after the cut"))?;
+
+    let (id, _) = copying(&site, "vsh-01")?;
+    site.lab.kill_sshd("vsh-01")?;
+    site.succeeds(&id)?;
+    lives_on(&site, "vsh-01", &content).map_err(|error| error.context("after sshd was killed"))?;
+
+    let (id, _) = copying(&site, "vsh-02")?;
+    site.lab.reboot("vsh-02")?;
+    site.succeeds(&id)?;
+    lives_on(&site, "vsh-02", &content).map_err(|error| error.context("after the reboot"))
+}
+
+#[test]
+fn a_master_whose_hosts_obey_another_changes_nothing_any_more_and_says_why() -> anyhow::Result<()> {
+    let Some(mut site) = site()? else { return Ok(()) };
+    let content = content(&site, "vsh-01")?;
+    let other = site.another_program()?;
+    // Its epoch is no later than ours: the hosts refuse it.
+    let refused = other.master()?.ends()?;
+    ensure!(
+        !refused.success() && other.log().contains("VSJ0304"),
+        "{refused}: {}",
+        other.log()
+    );
+
+    let (id, follower) = copying(&site, "vsh-02")?;
+    let guests = guests(&site)?;
+    let _newer = other.master()?;
+    let ended = site.take_master()?.ends()?;
+    let log = site.program.log();
+    ensure!(!ended.success(), "{ended}: {log}");
+    ensure!(
+        log.contains("VSJ0304") && log.contains("obeys another master"),
+        "{log}"
+    );
+    drop(follower);
+
+    // Nothing of the job has happened since: the guest is where it was, and startable nowhere else.
+    ensure!(self::guests(&site)? == guests, "{guests}{}", self::guests(&site)?);
+    ensure!(answer(ADDRESS).as_deref() == Some("web") && site.runs("web", "vsh-01"));
+    ensure!(self::content(&site, "vsh-01")? == content, "it is not whole");
+    // The other one finds it, and names what it does not know without touching it.
+    other.run(&["guest", "adopt"])?.ok()?;
+    let placed = other.run(&["guest", "list", "--json"])?.json()?;
+    ensure!(placed["guests"][0]["host"] == "vsh-01", "{placed}");
+    let strays = other.run(&["gc"])?.ok()?;
+    ensure!(
+        strays.contains(&format!("web.partial-{}", &id[id.len() - 8..])),
+        "{strays}"
+    );
+    println!("{strays}");
+    Ok(())
+}
+
+/// Volumes, definitions and what is enabled, on every host.
+fn guests(site: &Site) -> anyhow::Result<String> {
+    let look = "cd /; ls -A var/lib/machines; find etc/systemd -path '*nspawn*' | sort";
+    site.hosts()?
+        .iter()
+        .map(|host| site.lab.run(host, look))
+        .collect()
+}

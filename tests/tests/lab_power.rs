@@ -1,0 +1,51 @@
+//! The power of the source goes at the worst moment: what it finds when it is back must not start the guest again.
+
+use anyhow::ensure;
+use vsjob_tests::site::{ADDRESS, MOVE, Site, answer};
+
+#[test]
+fn a_source_that_lost_its_power_right_after_its_fencing_does_not_start_the_guest() -> anyhow::Result<()> {
+    let Some(site) = Site::with_guest()? else {
+        return Ok(());
+    };
+    let id = site.submit(&MOVE)?;
+    let fenced = site.lab.folder().join("fenced");
+    site.follow(&id)?.until("step succeeded", "fence web")?;
+    site.lab.copy_disk("vsh-01", &fenced)?;
+    site.succeeds(&id)?;
+
+    site.lab.power_cut("vsh-01")?;
+    site.lab.boot_from("vsh-01", &fenced)?;
+    std::fs::remove_file(&fenced)?;
+    // Degraded is settled too.
+    let settled = site
+        .lab
+        .run("vsh-01", "systemctl is-system-running --wait || true")?;
+    ensure!(!site.runs("web", "vsh-01"), "it runs where it was: {settled}");
+    let there = site.lab.run(
+        "vsh-01",
+        "ls /var/lib/machines /etc/systemd/nspawn /etc/systemd/system/*.wants /etc/systemd/system",
+    )?;
+    ensure!(
+        !there.lines().any(|name| ["web", "web.nspawn"].contains(&name)),
+        "{there}"
+    );
+    ensure!(!there.contains("systemd-nspawn@web.service"), "{there}");
+    ensure!(
+        there.contains(&format!("web.moved-{}", &id[id.len() - 8..])),
+        "{there}"
+    );
+    let started = site.lab.run(
+        "vsh-01",
+        "machinectl start web || systemctl start systemd-nspawn@web",
+    );
+    ensure!(
+        started.is_err() && !site.runs("web", "vsh-01"),
+        "it can be started where it was"
+    );
+
+    ensure!(site.runs("web", "vsh-02") && answer(ADDRESS).as_deref() == Some("web"));
+    let scan = site.vsjob(&["scan"])?;
+    ensure!(scan.status.success(), "{scan:?}");
+    Ok(())
+}
