@@ -95,16 +95,62 @@ transfer_to() {
 -o Compression=no -o Ciphers=^aes128-gcm@openssh.com"
 }
 
+# transfer_begins JOB: a pass of a guest that runs begins; its snapshot is made next. From then on, until a later pass
+# is whole, size and time do not tell whether the copy of a file is right: the kernel's clock stands still for up to 10 ms,
+# so a file written before and after the snapshot may have one time; and what is written through a mapping while the
+# snapshot is made may be missing in it, although the file's time in it is the last that the file will ever have.
+transfer_begins() {
+	transfer_begin=$(($(date +%s%N) - 20000000))
+	[ -s "$jobs/$1/since" ] || transfer_since "$1"
+}
+
+# transfer_since JOB: the pass that began last is whole: what has not changed since it began is right in the copy.
+transfer_since() {
+	printf '%s.%s\n' "${transfer_begin%?????????}" "${transfer_begin#"${transfer_begin%?????????}"}" >"$jobs/$1/since.part"
+	mv "$jobs/$1/since.part" "$jobs/$1/since"
+	durable "$jobs/$1/since"
+}
+
 # transfer_send JOB TREE TOTAL NOTE OPTION…: makes the target's tree equal to TREE, after transfer_to. Sets transfer_exit to rsync's exit
-# code, and files, size, sent, created and deleted to its counts.
+# code, and files, size, sent, created and deleted to its counts. What size and time do not tell about is compared by
+# content, unless it was sent just now: seldom anything. In place, so that no hard link is broken.
 transfer_send() {
 	transfer_dir=$jobs/$1 transfer_tree=$2 transfer_total=$3 transfer_note=$4
 	shift 4
+	rm -f "$transfer_dir/log"
+	transfer_changed &
+	transfer_run --delete --partial-dir=/scratch --log-file="$transfer_dir/log" --log-file-format='%i %n' "$@"
+	wait "$!" || fail transient VSJ0467 "what has changed in the guest cannot be found"
+	files=$(transfer_count 'Number of files')
+	size=$(transfer_count 'Total file size')
+	sent=$(transfer_count 'Total bytes sent')
+	created=$(transfer_count 'Number of created files')
+	deleted=$(transfer_count 'Number of deleted files')
+	[ "$transfer_exit" = 0 ] || return 0
+	sed -n 's/^[^]]*\] <f[^ ]* //p' "$transfer_dir/log" | tr '\n' '\0' | sort -z >"$transfer_dir/sent"
+	comm -z -23 "$transfer_dir/changed" "$transfer_dir/sent" >"$transfer_dir/doubtful"
+	if [ -s "$transfer_dir/doubtful" ]; then
+		transfer_run --ignore-times --inplace --from0 --files-from="$transfer_dir/doubtful" "$@"
+		sent=$((sent + $(transfer_count 'Total bytes sent')))
+	fi
+}
+
+# The files of which size and time do not tell. Their status has changed then at the earliest, and nobody can set that
+# time.
+transfer_changed() {
+	: >"$transfer_dir/changed"
+	[ -s "$transfer_dir/since" ] || return 0
+	read -r transfer_from <"$transfer_dir/since"
+	find "$transfer_tree" -type f -newerct "@$transfer_from" -printf '%P\0' >"$transfer_dir/found"
+	sort -z "$transfer_dir/found" >"$transfer_dir/changed"
+}
+
+# transfer_run OPTION…: one run of rsync. Sets transfer_exit.
+transfer_run() {
 	progress 0 "$transfer_total" "$transfer_note"
 	{
 		set +e
-		rsync -aHAXS --numeric-ids --delete --modify-window=-1 --partial-dir=/scratch \
-			--no-human-readable --stats --info=progress2 "$@" \
+		rsync -aHAXS --numeric-ids --modify-window=-1 --no-human-readable --stats --info=progress2 "$@" \
 			-e "$transfer_shell" "$transfer_tree/" "$transfer_target:/tree"
 		printf '%s\n' "$?" >"$transfer_dir/exit"
 	} | stdbuf -o0 tr '\r' '\n' | {
@@ -121,11 +167,6 @@ transfer_send() {
 		done
 	}
 	read -r transfer_exit <"$transfer_dir/exit"
-	files=$(transfer_count 'Number of files')
-	size=$(transfer_count 'Total file size')
-	sent=$(transfer_count 'Total bytes sent')
-	created=$(transfer_count 'Number of created files')
-	deleted=$(transfer_count 'Number of deleted files')
 }
 
 transfer_count() {
@@ -172,11 +213,12 @@ read -r scratch <"$dir/scratch"
 # shellcheck disable=SC2086 # words are to be split
 set -- $SSH_ORIGINAL_COMMAND
 shift 2
-flags='' long=
+flags='' long='' half=--partial-dir=$scratch
 for word; do
 	case $word in
 	--delete | --delete-during | --numeric-ids | --stats | --modify-window=-1 | -@-1) long="$long $word" ;;
 	--partial-dir | /scratch | . | /tree) ;;
+	--inplace) half=--inplace ;;
 	--bwlimit=*[!0-9]*) refuse 'an option' ;;
 	# The sender keeps to it.
 	--bwlimit=*) ;;
@@ -199,7 +241,7 @@ set -- ${stat##*) }
 printf '%s\n' "$3" >"$dir/holder"
 code=0
 # shellcheck disable=SC2086 # words are to be split
-rsync --server $flags $long --partial-dir "$scratch" . "$into/" || code=$?
+rsync --server $flags $long "$half" . "$into/" || code=$?
 [ "$code" != 0 ] || sync -f "$into"
 exit "$code"
 RECEIVER

@@ -1,6 +1,7 @@
 # GUEST SNAPSHOT JOB ADDRESS PORT USER HOST-KEY BYTES MAX-DOWNTIME ON-BUDGET BWLIMIT RUNNING: copies the guest while it
 # runs, again and again, until a further pass would be short enough to be made while it stands still, or passes stop
-# getting shorter. Each pass reads a fresh snapshot: that makes the next write through a mapping change its file's time.
+# getting shorter. Each pass reads a fresh snapshot: that makes the next write through a mapping change its file's time,
+# but for what transfer_begins tells.
 # What was sent stays sent: killed in a pass, it begins with a new pass, which sends only what is missing.
 
 guest=$1 snapshot=$2 job=$3 bytes=$8 max_downtime=$9 on_budget=${10} bwlimit=${11} running=${12}
@@ -24,10 +25,12 @@ while :; do
 	pass=$((pass + 1))
 	volume_foreign "$guest"
 	[ -z "$foreign" ] || fail permanent VSJ0473 "$guest contains $foreign, which a copy would miss"
+	transfer_begins "$job"
 	volume_snapshot "$guest" "$snapshot"
 	begin=$(date +%s%3N)
 	transfer_send "$job" "$(volume_path "$snapshot")" "$bytes" "pass $pass" --bwlimit="$bwlimit"
 	transfer_judge "pass $pass"
+	transfer_since "$job"
 	took=$(($(date +%s%3N) - begin))
 	all_sent=$((all_sent + sent))
 	measure

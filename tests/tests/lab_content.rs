@@ -1,0 +1,170 @@
+//! What a guest writes while it is moved is all there in the end; what a copy would miss is refused, with its path.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use tempfile::TempDir;
+use vsjob_tests::lab::Template;
+use vsjob_tests::needs;
+use vsjob_tests::site::{ADDRESS, MOVE, Site};
+use vsjob_tests::tree::Tree;
+
+/// Compiles `tests/lab/writer.c` so that it runs in any guest. `None`: this machine has no compiler.
+fn writer(folder: &TempDir) -> anyhow::Result<Option<Vec<u8>>> {
+    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("lab/writer.c");
+    let program = folder.path().join("writer");
+    let compiled = Command::new("cc")
+        .args(["-static", "-O1", "-o"])
+        .args([&program, &source])
+        .output();
+    match compiled {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            needs::skip("a C compiler (Debian packages: gcc libc6-dev)");
+            Ok(None)
+        }
+        output => {
+            let output = output?;
+            ensure!(
+                output.status.success(),
+                "{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            Ok(Some(std::fs::read(program)?))
+        }
+    }
+}
+
+#[test]
+fn what_a_guest_rewrites_and_maps_while_it_is_moved_is_all_there() -> anyhow::Result<()> {
+    let Some(writer) = writer(&tempfile::tempdir()?)? else {
+        return Ok(());
+    };
+    let Some(site) = Site::up(2)? else { return Ok(()) };
+    let tree = Tree::of(Template::Tiny)?;
+    tree.file("bin/service", 0o755, &writer)?;
+    site.template("writer", &tree.archive()?)?;
+    site.guest("web", ADDRESS, "vsh-01", "writer")?;
+
+    // No downtime is short enough: it is copied again and again for as long as that helps.
+    let id = site.submit(&[&MOVE[..], &["--max-downtime", "1ms", "--on-budget", "proceed"]].concat())?;
+    let job = site.succeeds(&id)?;
+
+    let moved = format!("web.moved-{}", &id[id.len() - 8..]);
+    let (left, came) = (
+        content(&site, "vsh-01", &moved)?,
+        content(&site, "vsh-02", "web")?,
+    );
+    ensure!(left == came, "{}", differences(&left, &came));
+    let (files, last) = as_written(&site)?;
+    let passes = job["plan"].as_array().into_iter().flatten();
+    let passes = passes
+        .clone()
+        .find_map(|step| step["outputs"]["passes"].as_str())
+        .context("no passes")?;
+    println!(
+        "{last} values in {files} files, rewritten and mapped, in {passes} passes and the last one: all there"
+    );
+    site.is_in_order()
+}
+
+/// Every file of a volume by its kind, mode, owner, size, time and content, but for what the guest's own init rewrites.
+fn content(site: &Site, host: &str, volume: &str) -> anyhow::Result<String> {
+    site.lab.run(
+        host,
+        &format!(
+            "cd '/var/lib/machines/{volume}'
+             find . ! -type d ! -name alive -printf '%p %y %m %U:%G %s %T@ %l\\n' | sort
+             find . -type f ! -name alive -exec sha256sum {{}} + | sort -k 2"
+        ),
+    )
+}
+
+fn differences(left: &str, came: &str) -> String {
+    let lines = left
+        .lines()
+        .filter(|line| !came.lines().any(|other| other == *line));
+    lines.take(20).collect::<Vec<_>>().join("\n")
+}
+
+/// Checks that each file holds the last value that was written to it, and answers how many files and values there are.
+fn as_written(site: &Site) -> anyhow::Result<(usize, u64)> {
+    // As tests/lab/writer.c has them.
+    const BURST: u64 = 100;
+    const AT_ONCE: u64 = 8;
+    let told = site.lab.run(
+        "vsh-02",
+        "cd /var/lib/machines/web/var/lib/data/written
+         awk 'FNR == 1 { first[FILENAME] = $1 } $1 != first[FILENAME] { print FILENAME, \"is torn\" }
+              END { for (name in first) print name, first[name] + 0 }' *",
+    )?;
+    let mut values = BTreeMap::new();
+    for line in told.lines() {
+        let (name, value) = line.split_once(' ').context("a name and a value")?;
+        values.insert(name, value.parse::<u64>().with_context(|| line.to_owned())?);
+    }
+    let last = values.remove("last").context("it did not end by itself")?;
+    for (name, value) in &values {
+        let (_, number) = name.split_once('.').context("a number")?;
+        let should = ((number.parse::<u64>()? / AT_ONCE + 1) * BURST - 1).min(last);
+        ensure!(*value == should, "{name} holds {value}, and {should} was written");
+    }
+    ensure!(
+        values.len() as u64 == 2 * AT_ONCE * (last / BURST + 1),
+        "{} files, {last}",
+        values.len()
+    );
+    Ok((values.len(), last))
+}
+
+#[test]
+fn what_a_copy_would_miss_is_refused_with_its_path_and_nothing_changes() -> anyhow::Result<()> {
+    let Some(site) = Site::with_guest()? else {
+        return Ok(());
+    };
+    let inside = "/var/lib/machines/web/srv";
+    site.lab.run("vsh-01", &format!("mkdir {inside}"))?;
+    for (make, unmake, path) in [
+        (
+            "btrfs subvolume create {}/nested && echo x >{}/nested/file",
+            "btrfs subvolume delete {}/nested",
+            "the subvolume srv/nested",
+        ),
+        ("mount -t tmpfs none {}", "umount {}", "the mount srv"),
+    ] {
+        site.lab.run("vsh-01", &make.replace("{}", inside))?;
+        let before = site.footprint()?;
+        let said = site.vsjob(&[&["submit"], &MOVE[..], &["--wait"]].concat())?;
+        said.refuses("VSJ0473", 1)?;
+        ensure!(said.err.contains(path), "{said:?}");
+        site.is_as_before(&before)?;
+        site.lab.run("vsh-01", &unmake.replace("{}", inside))?;
+    }
+
+    // It comes to be after the guest was copied, and before it stands still for the rest.
+    let before = site.footprint()?;
+    let id = site.submit(&MOVE)?;
+    let mut follower = site.follow(&id)?;
+    follower.until("step started", "copy web while it runs")?;
+    site.vsjob(&["pause", &id])?.ok()?;
+    follower.until("step succeeded", "copy web while it runs")?;
+    site.lab.run(
+        "vsh-01",
+        &format!("btrfs subvolume create {inside}/late && echo x >{inside}/late/file"),
+    )?;
+    site.vsjob(&["resume", &id])?.ok()?;
+    let told = follower.to_the_end()?;
+    ensure!(
+        told.contains("VSJ0473 vsh-01: web contains the subvolume srv/late"),
+        "{told}"
+    );
+    let job = site.job(&id)?;
+    ensure!(job["state"] == "rolled back", "{job}");
+    site.lab
+        .run("vsh-01", &format!("btrfs subvolume delete {inside}/late"))?;
+    site.is_as_before(&before)?;
+
+    site.succeeds(&site.submit(&MOVE)?)?;
+    Ok(())
+}
