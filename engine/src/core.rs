@@ -27,6 +27,9 @@ pub struct Options {
     pub patience: u32,
     /// How long until a host that does not answer is asked again; doubles up to a minute.
     pub ask_again: Duration,
+    /// Another master has had the hosts, with an epoch of this counter: that of this life is above it, and every open
+    /// job stands still until somebody lets it go on.
+    pub take_over: Option<u64>,
 }
 
 impl Default for Options {
@@ -36,6 +39,7 @@ impl Default for Options {
             poison_limit: 20,
             patience: 4,
             ask_again: Duration::from_secs(1),
+            take_over: None,
         }
     }
 }
@@ -131,11 +135,33 @@ impl Core {
         for found in left.iter().filter(|found| found.suspicious) {
             core.happen(found.job, JobEvent::Interrupted { step: found.step });
         }
+        if core.options.take_over.is_some() {
+            core.pause_all();
+        }
         let ids: Vec<JobId> = core.world.jobs.keys().copied().collect();
         for id in ids {
             core.advance(id);
         }
         core
+    }
+
+    /// What these jobs were about may have changed under another master.
+    fn pause_all(&mut self) {
+        let moves = |job: &Job| {
+            matches!(
+                job.status,
+                Status::Queued | Status::Running | Status::Unwinding(_)
+            )
+        };
+        let open = self.world.jobs.values().filter(|job| moves(job));
+        for id in open.map(|job| job.id).collect::<Vec<_>>() {
+            let actor = Actor {
+                user: "vsjob".to_owned(),
+                from: "the master".to_owned(),
+                reason: Some("another master has had the hosts".to_owned()),
+            };
+            self.happen(id, JobEvent::Paused { actor });
+        }
     }
 
     /// The world, as decided. What is in it is durable once the decided entries are.

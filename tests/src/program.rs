@@ -122,6 +122,14 @@ impl Program {
     /// # Errors
     /// It ends instead, or takes too long.
     pub fn master(&self) -> anyhow::Result<Master> {
+        self.master_with(&[])
+    }
+
+    /// The same with more options.
+    ///
+    /// # Errors
+    /// It ends instead, or takes too long.
+    pub fn master_with(&self, options: &[&str]) -> anyhow::Result<Master> {
         let socket = self.folder().join("notify");
         let _ = std::fs::remove_file(&socket);
         let ready = UnixDatagram::bind(&socket)?;
@@ -131,7 +139,7 @@ impl Program {
             .create(true)
             .open(self.folder().join("log"))?;
         let child = self
-            .command(&["master"])
+            .command(&[&["master"], options].concat())
             .env("NOTIFY_SOCKET", &socket)
             .stderr(log)
             .spawn()?;

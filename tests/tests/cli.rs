@@ -225,6 +225,31 @@ fn a_second_master_is_refused_and_the_first_goes_on() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_superseded_master_starts_only_to_take_over_and_then_its_jobs_stand_still() -> anyhow::Result<()> {
+    let program = program()?;
+    let master = program.master()?;
+    let id = program.run(&["submit", "demo"])?.ok()?;
+    master.kill()?;
+    std::fs::write(
+        program.state().join("superseded"),
+        "7 vsh-01 obeys another master\n",
+    )?;
+    for _ in 0..2 {
+        program.run(&["master"])?.refuses("VSJ0304", 4)?;
+    }
+    let master = program.master_with(&["--take-over"])?;
+    ensure!(program.log().contains("epoch=8"), "{}", program.log());
+    ensure!(job(&program, &id)?["state"] == "paused");
+    program.run(&["resume", &id])?.ok()?;
+    program.run(&["demo", "go", &id])?.ok()?;
+    master.kill()?;
+    let _master = program.master()?;
+    let log = program.run(&["logs", &id, "--follow"])?.ok()?;
+    ensure!(log.ends_with("succeeded"), "{log}");
+    Ok(())
+}
+
+#[test]
 fn without_a_master_what_needs_one_says_so_and_the_audit_works() -> anyhow::Result<()> {
     let program = program()?;
     let master = program.master()?;

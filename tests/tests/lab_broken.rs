@@ -91,7 +91,7 @@ fn a_master_whose_hosts_obey_another_changes_nothing_any_more_and_says_why() -> 
 
     let (id, follower) = copying(&site, "vsh-02")?;
     let guests = guests(&site)?;
-    let _newer = other.master()?;
+    let newer = other.master_with(&["--take-over"])?;
     let ended = site.take_master()?.ends()?;
     let log = site.program.log();
     ensure!(!ended.success(), "{ended}: {log}");
@@ -115,7 +115,15 @@ fn a_master_whose_hosts_obey_another_changes_nothing_any_more_and_says_why() -> 
         "{strays}"
     );
     println!("{strays}");
-    Ok(())
+
+    // Started again by itself the old one would have the later epoch: it does not start.
+    site.vsjob(&["master"])?.refuses("VSJ0304", 4)?;
+    newer.kill()?;
+    let _master = site.program.master_with(&["--take-over"])?;
+    ensure!(site.job(&id)?["state"] == "paused", "{}", site.job(&id)?);
+    site.vsjob(&["resume", &id])?.ok()?;
+    site.succeeds(&id)?;
+    lives_on(&site, "vsh-02", &content)
 }
 
 /// Volumes, definitions and what is enabled, on every host.

@@ -130,11 +130,7 @@ pub(crate) enum Command {
         code: Option<String>,
     },
     /// Run the master
-    Master {
-        /// Start although acknowledged records are missing, and forget them. Once, after reading `explain VSJ0109`
-        #[arg(long)]
-        accept_loss: bool,
-    },
+    Master(Start),
     /// Print completions for a shell
     Completions {
         /// Which
@@ -145,6 +141,17 @@ pub(crate) enum Command {
         /// The folder
         folder: Option<PathBuf>,
     },
+}
+
+/// How a master starts where it otherwise would not.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Start {
+    /// Start although acknowledged records are missing, and forget them. Once, after reading `explain VSJ0109`
+    #[arg(long)]
+    pub accept_loss: bool,
+    /// Take the hosts back from another master; every open job stays paused. Once, after reading `explain VSJ0304`
+    #[arg(long)]
+    pub take_over: bool,
 }
 
 /// A job, and why something is done to it.

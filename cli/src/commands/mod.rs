@@ -40,7 +40,7 @@ pub(crate) fn perform(line: &CommandLine, output: Output) -> Result<Exit, Stop> 
         Command::Man { folder } => manual::pages(output, folder.as_deref()),
         Command::Step(crate::args::Step::List) => step::list(output),
         Command::Config(crate::args::Config::Check) => config::check(output, &line.global),
-        Command::Master { accept_loss } => master::run(&line.global, *accept_loss, Arc::new(SystemClock)),
+        Command::Master(start) => master::run(&line.global, start, Arc::new(SystemClock)),
         command => {
             let settings = Files::read(&line.global)?.settings(&line.global)?;
             let session = Session {

@@ -13,6 +13,7 @@ mod routes;
 mod scan;
 mod stray;
 mod successor;
+mod superseded;
 mod tidy;
 mod view;
 
@@ -24,11 +25,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use vsjob_engine::store::{self, Local, LocalOptions, Opened, Store, StoreError};
 use vsjob_engine::{Actions, Clock, Engine, EngineError, Options};
-use vsjob_workers::{Pool, Settings, Slaves};
+use vsjob_workers::{HostError, Pool, Settings, Slaves};
 use vsjob_workflows::{Site, registry, site_hosts};
 
 use crate::Exit;
-use crate::args::Global;
+use crate::args::{Global, Start};
 use crate::complaint::{Complaint, Stop};
 use crate::message::Verified;
 use crate::place::Files;
@@ -36,7 +37,7 @@ use house::House;
 use successor::Successors;
 
 /// Runs the master until it is told to stop, another one takes over, or its store fails.
-pub(crate) fn run(global: &Global, accept_loss: bool, clock: Arc<dyn Clock>) -> Result<Exit, Stop> {
+pub(crate) fn run(global: &Global, start: &Start, clock: Arc<dyn Clock>) -> Result<Exit, Stop> {
     tell_logs_to_standard_error();
     let files = Files::read(global)?;
     let settings = files.settings(global)?;
@@ -49,14 +50,15 @@ pub(crate) fn run(global: &Global, accept_loss: bool, clock: Arc<dyn Clock>) -> 
         ..Site::default()
     };
     // Before anything that runs: its lock is what tells that there is no other master.
-    let opened = open(&settings.state, accept_loss)?;
+    let opened = open(&settings.state, start.accept_loss)?;
+    let take_over = superseded::admit(&settings.state, start.take_over)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|e| {
             Complaint::new("VSJ0511", Exit::Internal, "the master could not be set up").because(&e)
         })?;
-    runtime.block_on(serve(&settings, slaves, site, opened, clock))
+    runtime.block_on(serve(&settings, slaves, site, opened, take_over, clock))
 }
 
 fn tell_logs_to_standard_error() {
@@ -98,6 +100,7 @@ async fn serve(
     slaves: Slaves,
     site: Site,
     opened: Opened<Box<dyn Store>>,
+    take_over: Option<u64>,
     clock: Arc<dyn Clock>,
 ) -> Result<Exit, Stop> {
     let listener = listen::at(&settings.socket).await?;
@@ -113,10 +116,12 @@ async fn serve(
     ));
     let options = Options {
         slots_per_host: settings.slots_per_host.try_into().unwrap_or(usize::MAX),
+        take_over,
         ..Options::default()
     };
     let actions = Arc::clone(&pool) as Arc<dyn Actions>;
     let engine = Engine::open(opened, actions, Arc::clone(&clock), options).map_err(|e| broken(&e))?;
+    superseded::forget(&settings.state);
     let house = Arc::new(House {
         engine: engine.clone(),
         pool: Arc::clone(&pool),
@@ -139,7 +144,7 @@ async fn serve(
         () = asked_to_stop() => Ended::Asked,
         changed = superseded.changed() => {
             drop(changed);
-            let by = superseded.borrow().as_ref().map(|error| Complaint::from(error.clone()));
+            let by = superseded.borrow().clone();
             by.map_or(Ended::Broken(None), Ended::Superseded)
         }
         () = async { while changes.changed().await.is_ok() {} } => Ended::Broken(None),
@@ -152,7 +157,10 @@ async fn serve(
     let closed = engine.close().await;
     match ended {
         Ended::Asked => closed.map(|()| Exit::Done).map_err(|e| broken(&e).into()),
-        Ended::Superseded(complaint) => Err(complaint.into()),
+        Ended::Superseded(by) => {
+            superseded::remember(&settings.state, &by);
+            Err(Complaint::from(by).into())
+        }
         Ended::Broken(why) => Err(stopped(why).into()),
     }
 }
@@ -162,7 +170,7 @@ enum Ended {
     /// It was told to.
     Asked,
     /// A host obeys another master.
-    Superseded(Complaint),
+    Superseded(HostError),
     /// The engine or the listener is gone.
     Broken(Option<String>),
 }

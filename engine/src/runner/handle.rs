@@ -110,8 +110,9 @@ impl Engine {
         let mut store = opened.store;
         let reader = store.reader();
         let world = replay::replay(&mut *store, opened.indexed)?;
+        let last = world.epoch.map_or(0, |last| last.counter);
         let epoch = Epoch {
-            counter: world.epoch.map_or(1, |last| last.counter.saturating_add(1)),
+            counter: last.max(options.take_over.unwrap_or(0)).saturating_add(1),
             id: Uuid::new_v4(),
         };
         let core = Core::open(world, epoch, options, clock.now(), fastrand::u64(..));
