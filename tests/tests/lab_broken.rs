@@ -1,10 +1,15 @@
 //! What the move of a guest goes through while it is copied: a cable that is cut for a while, an sshd that is killed, a
 //! target that is booted anew, another master that takes over.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
+use serde_json::Value;
 use vsjob_tests::lab::Template;
 use vsjob_tests::site::{ADDRESS, Follower, Site, answer, until};
 use vsjob_tests::tree::Tree;
+
+const SIZE: usize = 32 << 20;
+/// What is sent when the break comes, at least.
+const SENT: u64 = 8 << 20;
 
 /// A site whose guest takes some seconds to copy.
 fn site() -> anyhow::Result<Option<Site>> {
@@ -12,7 +17,7 @@ fn site() -> anyhow::Result<Option<Site>> {
         return Ok(None);
     };
     let tree = Tree::of(Template::Tiny)?;
-    tree.random_file("var/lib/data/blob", 48 << 20, &mut fastrand::Rng::with_seed(6))?;
+    tree.random_file("var/lib/data/blob", SIZE, &mut fastrand::Rng::with_seed(6))?;
     site.template("large", &tree.archive()?)?;
     site.guest("web", ADDRESS, "vsh-01", "large")?;
     Ok(Some(site))
@@ -23,10 +28,10 @@ fn copying(site: &Site, to: &str) -> anyhow::Result<(String, Follower)> {
     let id = site.submit(&["move", "--name", "web", "--dst", to])?;
     let mut follower = site.follow(&id)?;
     follower.until("step started", "copy web while it runs")?;
-    until("something is sent", || {
+    until("a good part is sent", || {
         let job = site.job(&id)?;
         ensure!(job["at"] == "copy web while it runs", "too late: {job}");
-        Ok(job["progress"]["bytes"].as_u64() > Some(1 << 20))
+        Ok(job["progress"]["bytes"].as_u64() > Some(SENT))
     })?;
     Ok((id, follower))
 }
@@ -39,6 +44,19 @@ fn lives_on(site: &Site, host: &str, content: &str) -> anyhow::Result<()> {
     }
     ensure!(self::content(site, host)? == content, "it is not whole");
     site.is_in_order()
+}
+
+/// The passes were begun anew, and that time sent only what was missing.
+fn stays_sent(job: &Value) -> anyhow::Result<()> {
+    let mut steps = job["plan"].as_array().into_iter().flatten();
+    let passes = steps
+        .find(|step| step["title"] == "copy web while it runs")
+        .context("no passes")?;
+    let sent: u64 = passes["outputs"]["sent"].as_str().context("no count")?.parse()?;
+    println!("attempt {}: {sent} bytes of {SIZE}", passes["attempts"]);
+    ensure!(passes["attempts"].as_u64() > Some(1), "nothing broke: {passes}");
+    ensure!(sent < SIZE as u64 - SENT / 2, "it was sent again: {passes}");
+    Ok(())
 }
 
 fn content(site: &Site, host: &str) -> anyhow::Result<String> {
@@ -67,12 +85,12 @@ fn a_move_goes_on_after_each_break_in_the_middle_of_a_pass() -> anyhow::Result<(
 
     let (id, _) = copying(&site, "vsh-01")?;
     site.lab.kill_sshd("vsh-01")?;
-    site.succeeds(&id)?;
+    stays_sent(&site.succeeds(&id)?)?;
     lives_on(&site, "vsh-01", &content).map_err(|error| error.context("after sshd was killed"))?;
 
     let (id, _) = copying(&site, "vsh-02")?;
     site.lab.reboot("vsh-02")?;
-    site.succeeds(&id)?;
+    stays_sent(&site.succeeds(&id)?)?;
     lives_on(&site, "vsh-02", &content).map_err(|error| error.context("after the reboot"))
 }
 
