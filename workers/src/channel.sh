@@ -11,7 +11,8 @@
 #   NONCE errors                                     then what it wrote to standard error, if anything
 #   NONCE end NUMBER EXIT-CODE                       the end; NUMBER counts the requests to run, from 1
 # Each request is read, performed and answered by a subshell that was forked while nothing was to be done: it waits for
-# no fork, and only built-ins stand between it and its script.
+# no fork, and only built-ins stand between it and its script. A script is free in its names but for those that begin
+# with loop_ or script_.
 
 R=$1
 PATH=${2:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}
@@ -20,99 +21,101 @@ export R PATH LC_ALL
 umask 022
 cd /
 
-IFS= read -r nonce || exit 0
-read -r stat </proc/self/stat
+IFS= read -r loop_nonce || exit 0
+read -r loop_stat </proc/self/stat
 # shellcheck disable=SC2086 # fields are to be split
-set -- ${stat##*) }
-group=$3 start=${20}
-registration=$R/run/vsjob/channels/$$ errors=$R/run/vsjob/errors.$$
-[ -d "${registration%/*}" ] || mkdir -p "${registration%/*}"
-trap 'rm -f "$registration" "$errors"' EXIT
+set -- ${loop_stat##*) }
+loop_group=$3 loop_start=${20}
+loop_registration=$R/run/vsjob/channels/$$ loop_errors=$R/run/vsjob/errors.$$
+[ -d "${loop_registration%/*}" ] || mkdir -p "${loop_registration%/*}"
+trap 'rm -f "$loop_registration" "$loop_errors"' EXIT
+# Opened once, for all requests. Who may not write there is not root, which the first answer tells.
+if { : >>"$loop_errors"; } 2>/dev/null; then exec 2>>"$loop_errors"; fi
 
 # A channel is known to its host from its first mutating request on, so that a later master can end it. It is
 # registered before the epoch is checked, and a claim writes the epoch before it looks for channels: one sees the other.
-register() {
-	registered=
-	{ read -r registered <"$registration"; } 2>/dev/null
-	[ "$registered" = "$counter $epoch $$ $start $group" ] ||
-		printf '%s %s %s %s %s\n' "$counter" "$epoch" "$$" "$start" "$group" >"$registration"
+loop_register() {
+	loop_registered=
+	{ read -r loop_registered <"$loop_registration"; } 2>/dev/null
+	[ "$loop_registered" = "$loop_counter $loop_epoch $$ $loop_start $loop_group" ] ||
+		printf '%s %s %s %s %s\n' "$loop_counter" "$loop_epoch" "$$" "$loop_start" "$loop_group" >"$loop_registration"
 }
 
-admit() {
-	register
-	have='' have_epoch=''
-	{ read -r have have_epoch <"$R/var/lib/vsjob/epoch"; } 2>/dev/null
-	if [ "$have $have_epoch" = "$counter $epoch" ]; then
+loop_admit() {
+	loop_register
+	loop_have='' loop_have_epoch=''
+	{ read -r loop_have loop_have_epoch <"$R/var/lib/vsjob/epoch"; } 2>/dev/null
+	if [ "$loop_have $loop_have_epoch" = "$loop_counter $loop_epoch" ]; then
 		return 0
-	elif [ -z "$have" ] || [ "$have" -lt "$counter" ]; then
-		refuse unclaimed
+	elif [ -z "$loop_have" ] || [ "$loop_have" -lt "$loop_counter" ]; then
+		loop_refuse unclaimed
 	else
-		refuse "refused:$have:$have_epoch"
+		loop_refuse "refused:$loop_have:$loop_have_epoch"
 	fi
 }
 
-refuse() {
-	printf '\n%s status %s\n' "$nonce" "$1"
+loop_refuse() {
+	printf '\n%s status %s\n' "$loop_nonce" "$1"
 	exit
 }
 
 # The answer's end. 199 tells the loop that it has been given.
-finish() {
+loop_finish() {
 	trap - EXIT
-	if [ -s "$errors" ]; then
-		printf '\n%s errors\n' "$nonce"
-		cat "$errors"
+	if [ -s "$loop_errors" ]; then
+		printf '\n%s errors\n' "$loop_nonce"
+		cat "$loop_errors"
+		: >"$loop_errors"
 	fi
-	printf '\n%s end %s %s\n' "$nonce" "$number" "$1"
+	printf '\n%s end %s %s\n' "$loop_nonce" "$loop_number" "$1"
 	exit 199
 }
 
-# Performs one request, in a subshell. What is not for it, it leaves to the loop, whose $next says so.
-perform() {
-	read -r verb mode hash counter epoch count || verb=
-	if [ "$verb" != run ]; then
-		if [ "$verb" = load ]; then kill -USR1 $$; else kill -TERM $$; fi
+# Performs one request, in a subshell. What is not for it, it leaves to the loop, whose $loop_next says so.
+loop_perform() {
+	read -r loop_verb loop_mode loop_hash loop_counter loop_epoch loop_count || loop_verb=
+	if [ "$loop_verb" != run ]; then
+		if [ "$loop_verb" = load ]; then kill -USR1 $$; else kill -TERM $$; fi
 		exit
 	fi
 	# shellcheck disable=SC2154 # it is the exit code when the trap is run
-	trap 'finish $?' EXIT
-	exec 2>"$errors"
+	trap 'loop_finish $?' EXIT
 	set --
-	while [ "$count" -gt 0 ]; do
-		IFS= read -r argument || exit
-		set -- "$@" "$argument"
-		count=$((count - 1))
+	while [ "$loop_count" -gt 0 ]; do
+		IFS= read -r loop_argument || exit
+		set -- "$@" "$loop_argument"
+		loop_count=$((loop_count - 1))
 	done
-	eval "script=\${script_$hash-}"
-	[ -n "$script" ] || refuse unloaded
-	[ "$mode" = r ] || admit
+	eval "loop_script=\${script_$loop_hash-}"
+	[ -n "$loop_script" ] || loop_refuse unloaded
+	[ "$loop_mode" = r ] || loop_admit
 	exec </dev/null
-	"perform_$hash" "$@"
+	"loop_run_$loop_hash" "$@"
 }
 
-load() {
-	read -r hash bytes
-	script=$(head -c "$bytes")
-	eval "script_$hash=\$script
-perform_$hash() {
-$script
+loop_load() {
+	read -r loop_hash loop_bytes
+	loop_script=$(head -c "$loop_bytes")
+	eval "script_$loop_hash=\$loop_script
+loop_run_$loop_hash() {
+$loop_script
 }"
 }
 
-number=1
-trap 'next=load' USR1
-trap 'next=stop' TERM
+loop_number=1
+trap 'loop_next=load' USR1
+trap 'loop_next=stop' TERM
 while :; do
-	next=
-	(perform)
-	code=$?
-	case $next in
-	load) load ;;
+	loop_next=
+	(loop_perform)
+	loop_code=$?
+	case $loop_next in
+	load) loop_load ;;
 	stop) exit 0 ;;
 	*)
 		# A script that was killed could not answer.
-		[ "$code" -eq 199 ] || (finish "$code")
-		number=$((number + 1))
+		[ "$loop_code" -eq 199 ] || (loop_finish "$loop_code")
+		loop_number=$((loop_number + 1))
 		;;
 	esac
 done

@@ -1,5 +1,5 @@
-# The first question of a channel: who the host is, and which processes the channel is made of. $$, $start and $group
-# are those of the channel's loop.
+# The first question of a channel: who the host is, and which processes the channel is made of. $$, $loop_start and
+# $loop_group are those of the channel's loop.
 
 read -r boot <"$R/proc/sys/kernel/random/boot_id"
 machine=
@@ -8,9 +8,9 @@ epoch=
 { read -r epoch <"$R/var/lib/vsjob/epoch"; } 2>/dev/null || true
 out pid "$$"
 # shellcheck disable=SC2154 # set by the loop
-out start "$start"
+out start "$loop_start"
 # shellcheck disable=SC2154
-out group "$group"
+out group "$loop_group"
 out boot "$boot"
 out machine "$machine"
 out epoch "$epoch"
