@@ -36,11 +36,10 @@ impl Plan {
 
     /// The steps with their numbers.
     pub fn numbered(&self) -> impl DoubleEndedIterator<Item = (StepNo, &Step)> {
-        (0..)
-            .zip(&self.steps)
-            .map(|(no, step)| (StepNo(no), step))
-            .collect::<Vec<_>>()
-            .into_iter()
+        self.steps
+            .iter()
+            .enumerate()
+            .map(|(no, step)| (StepNo(u16::try_from(no).unwrap_or(u16::MAX)), step))
     }
 
     /// Checks what every plan must keep.
