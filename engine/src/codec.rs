@@ -76,14 +76,19 @@ impl CodecError {
 
 /// Encodes `value`, a type of schema `version`.
 pub fn encode<T: Serialize + ?Sized>(version: u16, value: &T) -> Result<Vec<u8>, CodecError> {
-    let mut bytes = vec![0; HEADER];
+    let failed = |error: bincode::Error| match *error {
+        bincode::ErrorKind::SizeLimit => CodecError::TooLarge,
+        other => CodecError::Unencodable(other.to_string()),
+    };
+    // Counted first, which also keeps to the limit, so that the bytes are allocated once.
+    let length = options().serialized_size(value).map_err(failed)?;
+    let length = u32::try_from(length).map_err(|_| CodecError::TooLarge)?;
+    let mut bytes = Vec::with_capacity(HEADER + length as usize);
+    bytes.resize(HEADER, 0);
     options()
+        .with_no_limit()
         .serialize_into(&mut bytes, value)
-        .map_err(|error| match *error {
-            bincode::ErrorKind::SizeLimit => CodecError::TooLarge,
-            other => CodecError::Unencodable(other.to_string()),
-        })?;
-    let length = u32::try_from(bytes.len() - HEADER).map_err(|_| CodecError::TooLarge)?;
+        .map_err(failed)?;
     bytes[0] = MAGIC;
     bytes[1..3].copy_from_slice(&version.to_le_bytes());
     bytes[3..7].copy_from_slice(&length.to_le_bytes());

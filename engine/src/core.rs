@@ -312,9 +312,15 @@ impl Core {
         self.record(Event::Closed);
     }
 
+    /// Whether the answer to this ticket is still of use.
+    #[must_use]
+    pub(crate) fn awaits(&self, ticket: Ticket) -> bool {
+        self.performing.get(&ticket.job) == Some(&ticket)
+    }
+
     /// Takes in how a performance ended. An answer to a ticket that is not open any more is late, and ignored.
     pub fn answer(&mut self, ticket: Ticket, outcome: Outcome) {
-        if self.performing.get(&ticket.job) != Some(&ticket) {
+        if !self.awaits(ticket) {
             return;
         }
         self.end_performance(ticket.job);
@@ -338,7 +344,7 @@ impl Core {
     /// This program does not have the action that it was to perform: the job is stuck, as it stands, until a program
     /// that has it resumes it.
     pub fn unreadable(&mut self, ticket: Ticket, action: &ActionRef) {
-        if self.performing.get(&ticket.job) == Some(&ticket) {
+        if self.awaits(ticket) {
             self.end_performance(ticket.job);
             let ActionRef { name, version } = action;
             let reason = format!(

@@ -279,7 +279,10 @@ fn no_script_takes_a_name_of_the_loop_of_its_channel() {
             let Some(script) = action.script(side, &Drivers::default()) else {
                 continue;
             };
-            let taken = script.text.split_whitespace().find(|word| word.starts_with("loop_"));
+            let taken = script
+                .text
+                .split_whitespace()
+                .find(|word| word.starts_with("loop_"));
             assert_eq!(taken, None, "{}", script.name);
         }
     }

@@ -22,7 +22,7 @@ use crate::{
 /// How long the index may wait for more changes when nothing else happens.
 const INDEX_DELAY: Duration = Duration::from_millis(20);
 /// How many entries may be ahead of the index before it is told at once.
-const INDEX_LAG: u64 = 1024;
+const INDEX_LAG: u64 = 4096;
 /// How much is taken in at one turn.
 const BATCH: usize = 4096;
 
@@ -73,7 +73,7 @@ pub enum Command {
 /// What a look at the state sees: everything in it is durable.
 pub(super) struct View<'a> {
     pub(super) core: &'a Core,
-    pub(super) progress: &'a BTreeMap<JobId, watch::Receiver<Progress>>,
+    pub(super) progress: &'a BTreeMap<JobId, watch::Sender<Progress>>,
 }
 
 /// The owner thread's own.
@@ -87,7 +87,8 @@ pub(super) struct Owner {
     pub(super) changes: watch::Sender<u64>,
     pub(super) runtime: Handle,
     pub(super) tasks: BTreeMap<JobId, AbortHandle>,
-    pub(super) progress: BTreeMap<JobId, watch::Receiver<Progress>>,
+    /// How far the step of a job is, for as long as the job is open.
+    pub(super) progress: BTreeMap<JobId, watch::Sender<Progress>>,
     pub(super) awaited: BTreeMap<JobId, Vec<oneshot::Sender<Job>>>,
     /// The last entry that the index was told.
     pub(super) indexed: u64,
@@ -188,7 +189,7 @@ impl Owner {
     fn take(&mut self, input: Input, after: &mut Afterwards) {
         match input {
             Input::Answer(ticket, outcome) => {
-                if self.tasks.get(&ticket.job).is_some_and(AbortHandle::is_finished) {
+                if self.core.awaits(ticket) {
                     self.tasks.remove(&ticket.job);
                 }
                 self.core.answer(ticket, outcome);
@@ -273,6 +274,7 @@ impl Owner {
             self.changes.send_replace(self.core.world().sequence);
         }
         for id in ended {
+            self.progress.remove(&id);
             if let Some((waiters, job)) = self.awaited.remove(&id).zip(self.core.world().jobs.get(&id)) {
                 for waiter in waiters {
                     // Whoever waited may have left.
@@ -300,8 +302,8 @@ impl Owner {
             let _ = self.post.send(Input::Unreadable(ticket, order.action));
             return;
         }
-        let (progress, seen) = watch::channel(Progress::default());
-        self.progress.insert(ticket.job, seen);
+        let progress = self.progress.entry(ticket.job).or_default().clone();
+        progress.send_replace(Progress::default());
         let work = Work {
             job: ticket.job,
             step: ticket.step,
