@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
-use crate::hosts::{Ground, Host, World};
+use crate::hosts::{Ground, Host, World, on_all};
 use crate::lab;
 
 /// What a guest's address is in these tests.
@@ -138,18 +138,7 @@ pub fn lives_only_on(world: &dyn World, number: usize, reference: &Path) -> anyh
 /// # Errors
 /// Says where it is, or is not.
 pub fn comes_up_only_on(world: &dyn World, number: usize) -> anyhow::Result<()> {
-    std::thread::scope(|scope| {
-        let reboots: Vec<_> = world
-            .hosts()
-            .into_iter()
-            .map(|host| scope.spawn(move || host.reboot()))
-            .collect();
-        reboots.into_iter().try_for_each(|reboot| {
-            reboot
-                .join()
-                .unwrap_or_else(|_| Err(anyhow::anyhow!("a reboot panicked")))
-        })
-    })?;
+    on_all(world.hosts(), |host| host.reboot())?;
     is_only_on(world, number).context("after a reboot of every host")
 }
 

@@ -171,6 +171,28 @@ pub trait World: Send + Sync {
     }
 }
 
+/// Does something to all hosts at once.
+///
+/// # Errors
+/// It failed on one.
+pub fn on_all(
+    hosts: Vec<&dyn Host>,
+    act: impl Fn(&dyn Host) -> anyhow::Result<()> + Sync,
+) -> anyhow::Result<()> {
+    std::thread::scope(|scope| {
+        let act = &act;
+        let acting: Vec<_> = hosts
+            .into_iter()
+            .map(|host| scope.spawn(move || act(host)))
+            .collect();
+        acting.into_iter().try_for_each(|acting| {
+            acting
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    })
+}
+
 /// Where the worlds of a matrix come from.
 pub enum Ground {
     /// Paper hosts, that many.

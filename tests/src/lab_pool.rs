@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use tempfile::TempDir;
 use vsjob_engine::HostName;
 
-use crate::hosts::{Host, World};
+use crate::hosts::{Host, World, on_all};
 use crate::lab::Lab;
 use crate::master::Life;
 use crate::site;
@@ -62,10 +62,10 @@ impl Labs {
             labs: self,
         };
         world.configure()?;
-        world.await_up()?;
-        for host in &world.hosts {
-            host.clean()?;
-        }
+        on_all(world.hosts(), |host| {
+            host.await_up()?;
+            clean(host)
+        })?;
         Ok(world)
     }
 }
@@ -145,29 +145,29 @@ const CLEAN: &str = r#"
     mkdir /fault
 "#;
 
+fn clean(host: &dyn Host) -> anyhow::Result<()> {
+    host.run(CLEAN, &[])?;
+    let faults = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/lab/fault"));
+    for (from, to) in [
+        (faults.join("systemd-run"), "usr/local/bin/systemd-run"),
+        (faults.join("cut"), "fault/cut"),
+        (faults.join("reboot"), "fault/reboot"),
+        (
+            faults.join("../../paper/launch_fault.sh"),
+            "fault/launch_fault.sh",
+        ),
+    ] {
+        std::fs::copy(&from, host.path(to)).with_context(|| from.display().to_string())?;
+    }
+    Ok(())
+}
+
 impl LabHost {
     fn of(lab: &Lab, name: &str) -> anyhow::Result<Self> {
         Ok(Self {
             name: name.parse()?,
             lab: lab.folder().to_owned(),
         })
-    }
-
-    fn clean(&self) -> anyhow::Result<()> {
-        self.run(CLEAN, &[])?;
-        let faults = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/lab/fault"));
-        for (from, to) in [
-            (faults.join("systemd-run"), "usr/local/bin/systemd-run"),
-            (faults.join("cut"), "fault/cut"),
-            (faults.join("reboot"), "fault/reboot"),
-            (
-                faults.join("../../paper/launch_fault.sh"),
-                "fault/launch_fault.sh",
-            ),
-        ] {
-            std::fs::copy(&from, self.path(to)).with_context(|| from.display().to_string())?;
-        }
-        Ok(())
     }
 
     fn folder(&self) -> PathBuf {
