@@ -30,8 +30,8 @@ while :; do
 	begin=$(date +%s%3N)
 	transfer_send "$job" "$(volume_path "$snapshot")" "$bytes" "pass $pass" --bwlimit="$bwlimit"
 	transfer_judge "pass $pass"
-	transfer_since "$job"
 	took=$(($(date +%s%3N) - begin))
+	transfer_since "$job"
 	all_sent=$((all_sent + sent))
 	measure
 	predicted=$((took + own + steps * small))
