@@ -3,6 +3,7 @@
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
+use vsjob_tests::figures;
 use vsjob_tests::lab::Template;
 use vsjob_tests::site::{ADDRESS, Follower, Site, answer, until};
 use vsjob_tests::tree::Tree;
@@ -90,7 +91,9 @@ fn a_move_goes_on_after_each_break_in_the_middle_of_a_pass() -> anyhow::Result<(
     let (id, _) = copying(&site, "vsh-02")?;
     site.lab.reboot("vsh-02")?;
     let after_reboot = missing_sent(&site.succeeds(&id)?)?;
-    println!("of {SIZE} bytes {after_sshd} were sent after sshd was killed, {after_reboot} after the reboot");
+    figures::tell(format_args!(
+        "a pass that was broken off: of {SIZE} bytes {after_sshd} were sent after sshd was killed, {after_reboot} after the reboot"
+    ));
     lives_on(&site, "vsh-02", &content).map_err(|error| error.context("after the reboot"))
 }
 

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
+use vsjob_tests::figures;
 use vsjob_tests::lab::Template;
 use vsjob_tests::needs;
 use vsjob_tests::site::{ADDRESS, MOVE, Site};
@@ -63,9 +64,9 @@ fn what_a_guest_rewrites_and_maps_while_it_is_moved_is_all_there() -> anyhow::Re
         .clone()
         .find_map(|step| step["outputs"]["passes"].as_str())
         .context("no passes")?;
-    println!(
-        "{last} values in {files} files, rewritten and mapped, in {passes} passes and the last one: all there"
-    );
+    figures::tell(format_args!(
+        "a guest that writes while it is moved: {last} values in {files} files, rewritten and mapped, in {passes} passes and the last one: all there"
+    ));
     site.is_in_order()
 }
 

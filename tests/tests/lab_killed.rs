@@ -2,6 +2,7 @@
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
+use vsjob_tests::figures;
 use vsjob_tests::lab::Template;
 use vsjob_tests::site::{ADDRESS, Site, answer, until};
 use vsjob_tests::tree::Tree;
@@ -64,13 +65,13 @@ fn a_move_whose_master_is_killed_ten_times_sends_no_more_than_an_undisturbed_one
         undisturbed_bytes > (FILES * FILE) as u64,
         "{undisturbed_bytes} bytes"
     );
-    println!(
-        "on the wire out of the source: {undisturbed_bytes} bytes undisturbed, {disturbed_bytes} with {KILLS} kills \
+    figures::tell(format_args!(
+        "a move of 200 MB, on the wire out of the source: {undisturbed_bytes} bytes undisturbed, {disturbed_bytes} with {KILLS} kills \
          (seed {SEED}), a ratio of {:.4}; rsync itself: {} and {}",
         disturbed_bytes as f64 / undisturbed_bytes as f64,
         sent(&undisturbed)?,
         sent(&disturbed)?
-    );
+    ));
     println!("killed during: {}", met.join(", "));
     ensure!(disturbed_bytes * 10 <= undisturbed_bytes * 11, "sent again");
     ensure!(

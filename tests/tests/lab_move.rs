@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
+use vsjob_tests::figures;
 use vsjob_tests::lab::Template;
 use vsjob_tests::program::said;
 use vsjob_tests::site::{ADDRESS, MOVE, Site, answer, until};
@@ -58,7 +59,10 @@ fn a_guest_moves_and_nothing_of_the_move_is_left() -> anyhow::Result<()> {
     })?;
     ensure!(!site.runs("web", "vsh-01") && site.runs("web", "vsh-02"));
 
-    println!("a tiny guest stood still for {} ms", job["stood_still"]);
+    figures::tell(format_args!(
+        "a tiny guest stood still for {} ms",
+        job["stood_still"]
+    ));
     Ok(())
 }
 
@@ -104,11 +108,11 @@ fn the_hosts_are_told_what_the_plan_showed_and_nothing_else() -> anyhow::Result<
         "planned and not told: {not_told:#?}\ntold and not planned: {not_planned:#?}"
     );
     ensure!(heard.len() == planned.len(), "something was ordered twice");
-    println!(
-        "{} steps planned, {} of them on hosts, each told as shown",
+    figures::tell(format_args!(
+        "the plan of move: {} steps, {} of them on hosts, each told as shown",
         plan["steps"].as_array().map_or(0, Vec::len),
         heard.len()
-    );
+    ));
     Ok(())
 }
 
@@ -181,7 +185,9 @@ fn a_move_keeps_to_the_limit_of_its_source() -> anyhow::Result<()> {
     // Never a measure of how fast it is: only that it was not faster than allowed, but for a first burst.
     let rate = sent * 1000 / took;
     ensure!(rate < LIMIT * 11 / 10, "{rate} bytes a second");
-    println!("{sent} bytes in {took} ms: {rate} bytes a second of {LIMIT} allowed");
+    figures::tell(format_args!(
+        "a move with bwlimit=8m: {sent} bytes in {took} ms: {rate} bytes a second of {LIMIT} allowed"
+    ));
     ensure!(answer(ADDRESS).as_deref() == Some("web"));
     Ok(())
 }
