@@ -215,9 +215,7 @@ macro_rules! on_each_ground {
         #[tokio::test]
         async fn on_a_real_host() -> anyhow::Result<()> {
             let Some(ground) = Ground::lab(1)? else { return Ok(()) };
-            $(let begin = SystemClock.now();
-            $module::$sentence(&bench(&ground)?).await.context(stringify!($sentence))?;
-            println!("{} {:?}", stringify!($sentence), SystemClock.now().since(begin));)*
+            $($module::$sentence(&bench(&ground)?).await.context(stringify!($sentence))?;)*
             Ok(())
         }
     };
