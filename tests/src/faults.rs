@@ -66,9 +66,9 @@ pub fn fault_matrix(subject: &dyn Subject, ground: &Ground, share: Share) -> any
         ground,
         undisturbed: &undisturbed,
     };
-    let forward = share.of(faults(&undisturbed));
-    let unwinding = share.of(faults_of_undo(&undisturbed));
-    let reboots = share.of(reboots(&undisturbed, &hosts));
+    let forward = share.of(faults(&undisturbed), 10);
+    let unwinding = share.of(faults_of_undo(&undisturbed), 10);
+    let reboots = share.of(reboots(&undisturbed, &hosts), 10);
     let counts = Counts {
         forward: forward.len(),
         unwinding: unwinding.len(),

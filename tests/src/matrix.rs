@@ -56,11 +56,11 @@ impl Share {
         Ok(Self::Tenth(seed.parse().context("VSJOB_SEED")?))
     }
 
-    /// The share of these.
-    pub fn of<T>(self, mut points: Vec<T>) -> Vec<T> {
+    /// The share of these; one in that many, if it is not all.
+    pub fn of<T>(self, mut points: Vec<T>, one_in: usize) -> Vec<T> {
         if let Self::Tenth(seed) = self {
             fastrand::Rng::with_seed(seed).shuffle(&mut points);
-            points.truncate(points.len().div_ceil(10));
+            points.truncate(points.len().div_ceil(one_in));
         }
         points
     }
@@ -97,11 +97,15 @@ struct Point {
 /// # Errors
 /// Every point that did not end well, or was not reached.
 pub fn crash_matrix(subject: &dyn Subject, ground: &Ground, share: Share) -> anyhow::Result<Counts> {
-    let matrix = Matrix { subject, ground };
+    let matrix = Matrix {
+        subject,
+        ground,
+        share,
+    };
     let undisturbed = matrix.undisturbed()?;
     let mut points = around(None, 1, undisturbed.appends);
     let forward = points.len();
-    let unwinding = share.of(matrix.unwinding(undisturbed.before_pivot)?);
+    let unwinding = matrix.unwinding(undisturbed.before_pivot)?;
     let counts = Counts {
         forward,
         unwinding: unwinding.len(),
@@ -121,6 +125,7 @@ fn around(failing: Option<Failing>, first: u64, last: u64) -> Vec<Point> {
 struct Matrix<'a> {
     subject: &'a dyn Subject,
     ground: &'a Ground,
+    share: Share,
 }
 
 impl Matrix<'_> {
@@ -133,12 +138,14 @@ impl Matrix<'_> {
         Ok(report)
     }
 
-    /// The points of the lives in which a step before the pivot fails, while they unwind.
+    /// The points of the lives in which a step before the pivot fails, while they unwind. A tenth is one in three of
+    /// these lives, and of each of those points one in three.
     fn unwinding(&self, before_pivot: usize) -> anyhow::Result<Vec<Point>> {
         let steps = (0..u16::try_from(before_pivot)?).map(StepNo);
         let failings: Vec<Failing> = steps
             .flat_map(|step| [false, true].map(|late| Failing { step, late }))
             .collect();
+        let failings = self.share.of(failings, 3);
         let points = Mutex::new(BTreeMap::new());
         sweep(&failings, |&failing| {
             let failed = self.run(Some(failing), None)?;
@@ -152,7 +159,7 @@ impl Matrix<'_> {
             Ok(())
         })?;
         let points = points.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(points.into_values().flatten().collect())
+        Ok(self.share.of(points.into_values().flatten().collect(), 3))
     }
 
     /// Runs one point in a fresh world and checks how it ends.
