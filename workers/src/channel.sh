@@ -75,6 +75,11 @@ loop_finish() {
 loop_perform() {
 	read -r loop_verb loop_mode loop_hash loop_counter loop_epoch loop_count || loop_verb=
 	if [ "$loop_verb" != run ]; then
+		# Only while it is there: its number may be that of another process by now.
+		read -r loop_stat </proc/self/stat
+		# shellcheck disable=SC2086 # fields are to be split
+		set -- ${loop_stat##*) }
+		[ "$2" = "$$" ] || exit
 		if [ "$loop_verb" = load ]; then kill -USR1 $$; else kill -TERM $$; fi
 		exit
 	fi
