@@ -30,6 +30,11 @@ start() {
 			sh "$dir/wrapper" "$dir" "$R" "$PATH" >&2
 	else
 		setsid sh "$dir/wrapper" "$dir" "$R" "$PATH" </dev/null >/dev/null 2>&1 &
+		# It is being launched for as long as that process is there, however slowly it begins.
+		if process_of "$!"; then
+			printf '%s %s\n' "$process_pid" "$process_start" >"$dir/launcher.part"
+			mv "$dir/launcher.part" "$dir/launcher"
+		fi
 	fi
 }
 
