@@ -7,10 +7,10 @@ use std::fmt;
 use anyhow::{Context, ensure};
 use vsjob_engine::{HostName, Status, StepNo};
 
-use crate::hosts::{During, Fault, Ground, World};
+use crate::hosts::{During, Fault, World, Worlds};
 use crate::master::{Failing, Launches, Life, REBOOTED, Reboot, Report};
 use crate::matrix::{Share, Subject};
-use crate::sweep::sweep;
+use crate::sweep::{asked_for, sweep};
 
 /// Seconds that a command may take in a point where one hangs: well above what any takes on a busy machine.
 const HANGING: u64 = 8;
@@ -53,8 +53,8 @@ enum Point {
 ///
 /// # Errors
 /// Every point that did not end well, or was not reached.
-pub fn fault_matrix(subject: &dyn Subject, ground: &Ground, share: Share) -> anyhow::Result<Counts> {
-    let world = ground.world()?;
+pub fn fault_matrix(subject: &dyn Subject, worlds: &Worlds, share: Share) -> anyhow::Result<Counts> {
+    let world = worlds.world()?;
     let hosts: Vec<HostName> = world.hosts().iter().map(|host| host.name().clone()).collect();
     let undisturbed = subject
         .begin(&*world)?
@@ -63,7 +63,7 @@ pub fn fault_matrix(subject: &dyn Subject, ground: &Ground, share: Share) -> any
     drop(world);
     let matrix = Matrix {
         subject,
-        ground,
+        worlds,
         undisturbed: &undisturbed,
     };
     let forward = share.of(faults(&undisturbed), 10);
@@ -74,7 +74,7 @@ pub fn fault_matrix(subject: &dyn Subject, ground: &Ground, share: Share) -> any
         unwinding: unwinding.len(),
         reboots: reboots.len(),
     };
-    let points = [forward, unwinding, reboots].concat();
+    let points = asked_for([forward, unwinding, reboots].concat());
     sweep(&points, |point| matrix.try_one(point))?;
     Ok(counts)
 }
@@ -121,13 +121,13 @@ fn reboots(report: &Report, hosts: &[HostName]) -> Vec<Point> {
 
 struct Matrix<'a> {
     subject: &'a dyn Subject,
-    ground: &'a Ground,
+    worlds: &'a Worlds,
     undisturbed: &'a Report,
 }
 
 impl Matrix<'_> {
     fn try_one(&self, point: &Point) -> anyhow::Result<()> {
-        let world = self.ground.world()?;
+        let world = self.worlds.world()?;
         let mut life = self.subject.begin(&*world)?;
         let unwinds = match point {
             Point::Fault(fault, during) => {

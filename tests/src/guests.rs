@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
-use crate::hosts::{Ground, Host, World, on_all};
+use crate::hosts::{Host, World, Worlds, on_all};
 use crate::lab;
 
 /// What a guest's address is in these tests.
@@ -46,12 +46,12 @@ pub fn fill(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The tree of a guest for hosts of that ground: on paper files alone, on a real host what can run there too.
+/// The tree of a guest for hosts of those worlds: on paper files alone, on a real host what can run there too.
 ///
 /// # Errors
 /// It cannot be made.
-pub fn tree(ground: &Ground, root: &Path) -> anyhow::Result<()> {
-    if matches!(ground, Ground::Lab(_)) {
+pub fn tree(worlds: &Worlds, root: &Path) -> anyhow::Result<()> {
+    if matches!(worlds, Worlds::Lab(_)) {
         unpack(&lab::Template::Tiny.archive()?, root)?;
         // As systemd-nspawn makes it at the first start.
         std::fs::create_dir_all(root.join("var/log/journal"))?;

@@ -194,14 +194,14 @@ pub fn on_all(
 }
 
 /// Where the worlds of a matrix come from.
-pub enum Ground {
+pub enum Worlds {
     /// Paper hosts, that many.
     Paper(usize),
     /// Labs, each a world at a time.
     Lab(Labs),
 }
 
-impl Ground {
+impl Worlds {
     /// A world in which nothing has happened yet.
     ///
     /// # Errors

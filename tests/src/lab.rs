@@ -241,7 +241,8 @@ impl Drop for Lab {
     }
 }
 
-fn succeeded(output: Output, what: &str) -> anyhow::Result<String> {
+/// What a command wrote that ended well.
+pub(crate) fn succeeded(output: Output, what: &str) -> anyhow::Result<String> {
     ensure!(
         output.status.success(),
         "{what}: {}: {}",

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use tempfile::TempDir;
 use vsjob_engine::HostName;
 
 use crate::hosts::{Host, World, on_all};
-use crate::lab::Lab;
+use crate::lab::{Lab, succeeded};
 use crate::master::Life;
 use crate::site;
 
@@ -208,14 +208,7 @@ impl Host for LabHost {
             .args(["--", self.name.as_str(), "sh", "-euc", &text, "test"])
             .args(args)
             .output()?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "{text} on {}: {}: {said}",
-            self.name,
-            output.status
-        );
-        Ok(String::from_utf8(output.stdout)?)
+        succeeded(output, &format!("{text} on {}", self.name))
     }
 
     fn reboot(&self) -> anyhow::Result<()> {
@@ -245,11 +238,5 @@ impl Host for LabHost {
 /// It does not come back.
 pub fn reboot(lab: &Path, host: &HostName) -> anyhow::Result<()> {
     let output = Lab::tool_in(lab, "reboot").arg(host.as_str()).output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "reboot {host}: {}: {said}",
-        output.status
-    );
-    Ok(())
+    succeeded(output, &format!("reboot {host}")).map(drop)
 }

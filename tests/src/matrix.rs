@@ -8,9 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, ensure};
 use vsjob_engine::{Status, StepNo};
 
-use crate::hosts::{Ground, World};
+use crate::hosts::{World, Worlds};
 use crate::master::{Crash, Failing, Life, Report};
-use crate::sweep::sweep;
+use crate::sweep::{asked_for, sweep};
 
 /// What a matrix is made of: an operation in a world, and what must hold there afterwards.
 pub trait Subject: Sync {
@@ -96,10 +96,10 @@ struct Point {
 ///
 /// # Errors
 /// Every point that did not end well, or was not reached.
-pub fn crash_matrix(subject: &dyn Subject, ground: &Ground, share: Share) -> anyhow::Result<Counts> {
+pub fn crash_matrix(subject: &dyn Subject, worlds: &Worlds, share: Share) -> anyhow::Result<Counts> {
     let matrix = Matrix {
         subject,
-        ground,
+        worlds,
         share,
     };
     let undisturbed = matrix.undisturbed()?;
@@ -111,7 +111,7 @@ pub fn crash_matrix(subject: &dyn Subject, ground: &Ground, share: Share) -> any
         unwinding: unwinding.len(),
     };
     points.extend(unwinding);
-    sweep(&points, |point| {
+    sweep(&asked_for(points), |point| {
         matrix.run(point.failing, Some(point.crash)).map(drop)
     })?;
     Ok(counts)
@@ -124,7 +124,7 @@ fn around(failing: Option<Failing>, first: u64, last: u64) -> Vec<Point> {
 
 struct Matrix<'a> {
     subject: &'a dyn Subject,
-    ground: &'a Ground,
+    worlds: &'a Worlds,
     share: Share,
 }
 
@@ -164,7 +164,7 @@ impl Matrix<'_> {
 
     /// Runs one point in a fresh world and checks how it ends.
     fn run(&self, failing: Option<Failing>, crash: Option<Crash>) -> anyhow::Result<Report> {
-        let world = self.ground.world()?;
+        let world = self.worlds.world()?;
         let mut life = Life {
             failing,
             crash,

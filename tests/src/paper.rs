@@ -11,6 +11,7 @@ use vsjob_engine::{Clock, HostName};
 use vsjob_workers::{Pool, Registry, Settings, Slaves};
 
 use crate::hosts::{Host, World};
+use crate::lab::succeeded;
 use crate::master::Life;
 
 /// Hosts `vsh-01`, `vsh-02`, … in one folder. Dropped, their processes end and the folder goes.
@@ -194,14 +195,7 @@ impl Host for PaperHost {
             .env("PATH", path)
             .env("R", &self.root)
             .output()?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "{text} on {}: {}: {said}",
-            self.name,
-            output.status
-        );
-        Ok(String::from_utf8(output.stdout)?)
+        succeeded(output, &format!("{text} on {}", self.name))
     }
 
     fn reboot(&self) -> anyhow::Result<()> {

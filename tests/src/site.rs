@@ -234,6 +234,36 @@ impl Site {
         asked.is_ok_and(|status| status.success())
     }
 
+    /// Checks that the job has fenced the guest where it was: it is there under its other name, nothing is there under
+    /// its own, and nobody can start it.
+    ///
+    /// # Errors
+    /// Says what is not so.
+    pub fn is_fenced(&self, guest: &str, host: &str, job: &str) -> anyhow::Result<()> {
+        let there = self.lab.run(
+            host,
+            "ls -A /var/lib/machines /etc/systemd/nspawn /etc/systemd/system /etc/systemd/system/*.wants",
+        )?;
+        let of_it = [
+            guest.to_owned(),
+            format!("{guest}.nspawn"),
+            format!("systemd-nspawn@{guest}.service"),
+        ];
+        ensure!(
+            !there.lines().any(|name| of_it.iter().any(|own| own == name)),
+            "{there}"
+        );
+        let moved = format!("{guest}.moved-{}", &job[job.len() - 8..]);
+        ensure!(there.contains(&moved), "{there}");
+        let start = format!("machinectl start {guest} || systemctl start systemd-nspawn@{guest}");
+        let started = self.lab.run(host, &start);
+        ensure!(
+            started.is_err() && !self.runs(guest, host),
+            "it can be started where it was"
+        );
+        Ok(())
+    }
+
     /// Checks that nothing of any job is left on the hosts or owed to them, that the pool is as the master knows it, and
     /// that its journal is whole.
     ///

@@ -3,7 +3,7 @@
 
 use anyhow::ensure;
 use tempfile::TempDir;
-use vsjob_tests::hosts::{Ground, World};
+use vsjob_tests::hosts::{World, Worlds};
 use vsjob_tests::lab_pool::Labs;
 use vsjob_tests::master::{self, Life, Report};
 use vsjob_tests::matrix::{self, Share, Subject};
@@ -15,11 +15,11 @@ struct Create {
 
 impl Create {
     /// With the archive of a guest's tree.
-    fn on(ground: &Ground) -> anyhow::Result<Self> {
+    fn on(worlds: &Worlds) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let tree = folder.path().join("tree");
         std::fs::create_dir(&tree)?;
-        guests::tree(ground, &tree)?;
+        guests::tree(worlds, &tree)?;
         guests::pack(&tree, &folder.path().join("guest.tar"))?;
         Ok(Self { folder })
     }
@@ -77,8 +77,8 @@ fn a_master() -> anyhow::Result<()> {
 
 #[test]
 fn a_create_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
-    let ground = Ground::Paper(2);
-    let counts = matrix::crash_matrix(&Create::on(&ground)?, &ground, Share::All)?;
+    let worlds = Worlds::Paper(2);
+    let counts = matrix::crash_matrix(&Create::on(&worlds)?, &worlds, Share::All)?;
     figures::tell(format_args!("create on paper hosts: {counts}"));
     ensure!(
         counts.forward >= 20 && counts.unwinding >= 100,
@@ -89,8 +89,8 @@ fn a_create_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Resu
 
 #[test]
 fn a_create_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
-    let ground = Ground::Paper(2);
-    let counts = faults::fault_matrix(&Create::on(&ground)?, &ground, Share::All)?;
+    let worlds = Worlds::Paper(2);
+    let counts = faults::fault_matrix(&Create::on(&worlds)?, &worlds, Share::All)?;
     figures::tell(format_args!("create on paper hosts: {counts}"));
     ensure!(
         counts.forward >= 50 && counts.unwinding >= 15 && counts.reboots >= 30,
@@ -102,8 +102,8 @@ fn a_create_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<
 #[test]
 fn on_real_hosts_a_create_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
-    let ground = Ground::Lab(labs);
-    let counts = matrix::crash_matrix(&Create::on(&ground)?, &ground, Share::on_lab()?)?;
+    let worlds = Worlds::Lab(labs);
+    let counts = matrix::crash_matrix(&Create::on(&worlds)?, &worlds, Share::on_lab()?)?;
     figures::tell(format_args!("create on real hosts: {counts}"));
     ensure!(
         counts.forward >= 20 && counts.unwinding >= 10,
@@ -115,8 +115,8 @@ fn on_real_hosts_a_create_killed_at_a_durable_write_is_done_or_as_before() -> an
 #[test]
 fn on_real_hosts_a_create_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
-    let ground = Ground::Lab(labs);
-    let counts = faults::fault_matrix(&Create::on(&ground)?, &ground, Share::on_lab()?)?;
+    let worlds = Worlds::Lab(labs);
+    let counts = faults::fault_matrix(&Create::on(&worlds)?, &worlds, Share::on_lab()?)?;
     figures::tell(format_args!("create on real hosts: {counts}"));
     ensure!(
         counts.forward >= 5 && counts.unwinding >= 2 && counts.reboots >= 3,

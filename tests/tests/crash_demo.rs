@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::ensure;
 use vsjob_tests::figures;
-use vsjob_tests::hosts::{Ground, World};
+use vsjob_tests::hosts::{World, Worlds};
 use vsjob_tests::master::{self, Life, Report};
 use vsjob_tests::matrix::{self, Share, Subject};
 
@@ -62,7 +62,7 @@ fn a_master() -> anyhow::Result<()> {
 
 #[test]
 fn demo_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
-    let counts = matrix::crash_matrix(&Demo, &Ground::Paper(0), Share::All)?;
+    let counts = matrix::crash_matrix(&Demo, &Worlds::Paper(0), Share::All)?;
     figures::tell(format_args!("demo: {counts}"));
     ensure!(
         counts.forward >= 10 && counts.unwinding >= 10,

@@ -4,7 +4,7 @@
 
 use anyhow::ensure;
 use tempfile::TempDir;
-use vsjob_tests::hosts::{Ground, World};
+use vsjob_tests::hosts::{World, Worlds};
 use vsjob_tests::lab_pool::Labs;
 use vsjob_tests::master::{self, Life, Report};
 use vsjob_tests::matrix::{self, Share, Subject};
@@ -15,9 +15,9 @@ struct Move {
 }
 
 impl Move {
-    fn on(ground: &Ground) -> anyhow::Result<Self> {
+    fn on(worlds: &Worlds) -> anyhow::Result<Self> {
         let reference = tempfile::tempdir()?;
-        guests::tree(ground, reference.path())?;
+        guests::tree(worlds, reference.path())?;
         Ok(Self { reference })
     }
 
@@ -61,8 +61,8 @@ fn a_master() -> anyhow::Result<()> {
 
 #[test]
 fn a_move_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
-    let ground = Ground::Paper(2);
-    let counts = matrix::crash_matrix(&Move::on(&ground)?, &ground, Share::All)?;
+    let worlds = Worlds::Paper(2);
+    let counts = matrix::crash_matrix(&Move::on(&worlds)?, &worlds, Share::All)?;
     figures::tell(format_args!("move on paper hosts: {counts}"));
     ensure!(
         counts.forward >= 40 && counts.unwinding >= 200,
@@ -73,8 +73,8 @@ fn a_move_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result
 
 #[test]
 fn a_move_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
-    let ground = Ground::Paper(2);
-    let counts = faults::fault_matrix(&Move::on(&ground)?, &ground, Share::All)?;
+    let worlds = Worlds::Paper(2);
+    let counts = faults::fault_matrix(&Move::on(&worlds)?, &worlds, Share::All)?;
     figures::tell(format_args!("move on paper hosts: {counts}"));
     ensure!(
         counts.forward >= 80 && counts.unwinding >= 30 && counts.reboots >= 60,
@@ -86,8 +86,8 @@ fn a_move_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()
 #[test]
 fn on_real_hosts_a_move_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
-    let ground = Ground::Lab(labs);
-    let counts = matrix::crash_matrix(&Move::on(&ground)?, &ground, Share::on_lab()?)?;
+    let worlds = Worlds::Lab(labs);
+    let counts = matrix::crash_matrix(&Move::on(&worlds)?, &worlds, Share::on_lab()?)?;
     figures::tell(format_args!("move on real hosts: {counts}"));
     ensure!(
         counts.forward >= 40 && counts.unwinding >= 20,
@@ -99,8 +99,8 @@ fn on_real_hosts_a_move_killed_at_a_durable_write_is_done_or_as_before() -> anyh
 #[test]
 fn on_real_hosts_a_move_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
-    let ground = Ground::Lab(labs);
-    let counts = faults::fault_matrix(&Move::on(&ground)?, &ground, Share::on_lab()?)?;
+    let worlds = Worlds::Lab(labs);
+    let counts = faults::fault_matrix(&Move::on(&worlds)?, &worlds, Share::on_lab()?)?;
     figures::tell(format_args!("move on real hosts: {counts}"));
     ensure!(
         counts.forward >= 8 && counts.unwinding >= 3 && counts.reboots >= 6,

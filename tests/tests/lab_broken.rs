@@ -135,7 +135,6 @@ fn a_master_whose_hosts_obey_another_changes_nothing_any_more_and_says_why() -> 
         strays.contains(&format!("web.partial-{}", &id[id.len() - 8..])),
         "{strays}"
     );
-    println!("{strays}");
 
     // Started again by itself the old one would have the later epoch: it does not start.
     site.vsjob(&["master"])?.refuses("VSJ0304", 4)?;

@@ -35,22 +35,7 @@ fn a_guest_moves_and_nothing_of_the_move_is_left() -> anyhow::Result<()> {
     }
 
     ensure!(!site.runs("web", "vsh-01") && site.runs("web", "vsh-02"));
-    let there = site
-        .lab
-        .run("vsh-01", "ls -A /var/lib/machines /etc/systemd/nspawn")?;
-    let moved = format!("web.moved-{}", &id[id.len() - 8..]);
-    ensure!(
-        there.contains(&moved) && !there.lines().any(|name| name == "web"),
-        "{there}"
-    );
-    let started = site.lab.run(
-        "vsh-01",
-        "machinectl start web || systemctl start systemd-nspawn@web",
-    );
-    ensure!(
-        started.is_err() && !site.runs("web", "vsh-01"),
-        "it starts where it was"
-    );
+    site.is_fenced("web", "vsh-01", &id)?;
     for host in ["vsh-01", "vsh-02"] {
         site.lab.reboot(host)?;
     }

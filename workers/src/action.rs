@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use vsjob_engine::{Class, Clock, Failure, JobId, Performing, Work};
 
-use crate::{Library, Questions};
+use crate::{Consents, Library};
 
 /// An action performed on a host. Its scripts are static; arguments are positional, results are `key=value` lines.
 /// Written as a constant that completes [`HostAction::EMPTY`].
@@ -71,7 +71,7 @@ pub struct Context {
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// People who can be asked.
-    pub questions: Arc<Questions>,
+    pub consents: Arc<Consents>,
     submit: Arc<OnceLock<Arc<dyn Submit>>>,
 }
 
@@ -81,7 +81,7 @@ impl Context {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
-            questions: Arc::default(),
+            consents: Arc::default(),
             submit: Arc::default(),
         }
     }

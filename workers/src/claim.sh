@@ -1,6 +1,6 @@
 # Claims a host for one life of the master. COUNTER EPOCH. Answers `claimed`, or `refused COUNTER EPOCH` of the master
-# that the host obeys; then a line `run NAME STATE` for each run directory and each mark of a stopped step. When it answers `claimed`, no channel of
-# another master is left, and none can change anything any more.
+# that the host obeys; then a line `run NAME STATE` for each run directory and each mark of a stopped step. When it
+# answers `claimed`, no channel of another master is left, and none can change anything any more.
 
 home=$R/var/lib/vsjob
 counter=$1 epoch=$2

@@ -13,7 +13,7 @@ use crate::claim::Claim;
 use crate::host::{Host, HostParts};
 use crate::line::{Line, PaperLine, SshLine};
 use crate::perform::{Claims, Performer};
-use crate::{Action, Context, HostError, Questions, Registry, Settings, Slave, Slaves, Submit, launched};
+use crate::{Action, Consents, Context, HostError, Registry, Settings, Slave, Slaves, Submit, launched};
 
 /// All hosts, and what can be done on them.
 pub struct Pool {
@@ -69,10 +69,10 @@ impl Pool {
         self.context.submit_to(submit);
     }
 
-    /// What jobs ask people.
+    /// What jobs ask people for.
     #[must_use]
-    pub fn questions(&self) -> &Questions {
-        &self.context.questions
+    pub fn consents(&self) -> &Consents {
+        &self.context.consents
     }
 
     /// The actions.

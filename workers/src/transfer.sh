@@ -72,9 +72,8 @@ transfer_allowed() {
 transfer_end() {
 	transfer_authorized "$1"
 	if [ -d "$jobs/$1" ]; then
-		if [ -s "$jobs/$1/holder" ] && ! flock -n "$jobs/$1/lock" true; then
-			kill -TERM "-$(cat "$jobs/$1/holder")" 2>/dev/null || true
-			flock -w 20 "$jobs/$1/lock" true || fail transient VSJ0463 "a receiver of the job does not end"
+		if [ -s "$jobs/$1/receive" ]; then
+			sh "$jobs/$1/receive" "$jobs/$1" end || fail transient VSJ0463 "a receiver of the job does not end"
 		fi
 		if [ -s "$jobs/$1/scratch" ]; then
 			rm -rf "$(cat "$jobs/$1/scratch")"
@@ -111,9 +110,9 @@ transfer_since() {
 	durable "$jobs/$1/since"
 }
 
-# transfer_send JOB TREE TOTAL NOTE OPTION…: makes the target's tree equal to TREE, after transfer_to. Sets transfer_exit to rsync's exit
-# code, and files, size, sent, created and deleted to its counts. What size and time do not tell about is compared by
-# content, unless it was sent just now: seldom anything. In place, so that no hard link is broken.
+# transfer_send JOB TREE TOTAL NOTE OPTION…: makes the target's tree equal to TREE, after transfer_to. Sets transfer_exit
+# to rsync's exit code, and files, size, sent, created and deleted to its counts. What size and time do not tell about is
+# compared by content, unless it was sent just now: seldom anything. In place, so that no hard link is broken.
 transfer_send() {
 	transfer_dir=$jobs/$1 transfer_tree=$2 transfer_total=$3 transfer_note=$4
 	shift 4
@@ -193,7 +192,8 @@ tree_count() {
 }
 
 # What the job's key runs on the target, whatever it asks for: rsync's receiver, for the one tree. Options are let
-# through by name; paths are never the sender's. A receiver that is still there from a line that broke is ended first.
+# through by name; paths are never the sender's. A receiver that is still there from a line that broke is ended first;
+# only that is done with `end` as a second argument, which no key can give.
 transfer_receiver() {
 	cat <<'RECEIVER'
 set -efu
@@ -203,6 +203,32 @@ refuse() {
 	printf 'refused: %s\n' "$1" >&2
 	exit 4
 }
+# process PID: sets start and group to its start time and process group.
+process() {
+	start='' group=''
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+	# shellcheck disable=SC2086 # words are to be split
+	set -- ${stat##*) }
+	start=${20} group=$3
+}
+# Takes the lock. Who has it is ended, if it has said who it is and its number is not another process's by now.
+take() {
+	exec 9>>"$dir/lock"
+	turns=20
+	until flock -n 9; do
+		[ "$turns" -gt 0 ] || refuse 'another receiver does not end'
+		turns=$((turns - 1))
+		pid='' since=''
+		{ read -r pid since <"$dir/holder"; } 2>/dev/null || true
+		process "$pid"
+		if [ -n "$since" ] && [ "$start" = "$since" ]; then kill -TERM "-$group" 2>/dev/null || true; fi
+		flock -w 1 9 && return
+	done
+}
+if [ "${2:-}" = end ]; then
+	take
+	exit 0
+fi
 case ${SSH_ORIGINAL_COMMAND:-} in
 *[!A-Za-z0-9\ ./=@,_-]*) refuse 'a character' ;;
 'rsync --server '*) ;;
@@ -230,15 +256,9 @@ for word; do
 	*) refuse 'a word' ;;
 	esac
 done
-exec 9>>"$dir/lock"
-if ! flock -n 9; then
-	kill -TERM "-$(cat "$dir/holder")" 2>/dev/null || true
-	flock -w 20 9 || refuse 'another receiver does not end'
-fi
-read -r stat </proc/self/stat
-# shellcheck disable=SC2086 # fields are to be split
-set -- ${stat##*) }
-printf '%s\n' "$3" >"$dir/holder"
+take
+process "$$"
+printf '%s %s\n' "$$" "$start" >"$dir/holder"
 code=0
 # shellcheck disable=SC2086 # words are to be split
 rsync --server $flags $long "$half" . "$into/" || code=$?

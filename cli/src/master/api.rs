@@ -148,7 +148,7 @@ pub(crate) async fn job(
     Query(after): Query<After>,
 ) -> Answer<At<JobView>> {
     let (change, known) = house.seen(&name, after).await?;
-    let question = house.pool.questions().asked(known.job.id);
+    let question = house.pool.consents().asked(known.job.id);
     Ok(house.at(change, view::job(&known, question)))
 }
 

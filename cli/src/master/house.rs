@@ -96,7 +96,7 @@ impl House {
             Some(reason) => format!("{} from {}: {reason}", actor.user, actor.from),
             None => format!("{} from {}", actor.user, actor.from),
         };
-        if !self.pool.questions().answer(id, Said { yes, by }) {
+        if !self.pool.consents().answer(id, Said { yes, by }) {
             return Err(Refused::conflicting(
                 Complaint::new(
                     "VSJ0521",

@@ -33,7 +33,7 @@ fn ask(context: Context, work: Work) -> Performing {
             return answered("nobody was asked".to_owned());
         }
         let question = question(argument(&work, "guest"), predicted, allowed);
-        let said = context.questions.ask(work.job, question.clone()).await;
+        let said = context.consents.ask(work.job, question.clone()).await;
         if said.yes {
             return answered(format!("yes, said {}", said.by));
         }

@@ -1,4 +1,4 @@
-//! Questions that jobs ask people. A step that asks waits for the answer, and its outcome says what that was; so a
+//! Consent that jobs ask people for. A step that asks waits for the answer, and its outcome says what that was; so a
 //! question needs no memory but the journal: the next master performs the step anew, which asks again, and an answer that
 //! was not durable yet was not acknowledged either.
 
@@ -19,7 +19,7 @@ pub struct Said {
 
 /// The questions that are open now.
 #[derive(Debug, Default)]
-pub struct Questions {
+pub struct Consents {
     open: Mutex<BTreeMap<JobId, Open>>,
 }
 
@@ -29,7 +29,7 @@ struct Open {
     reply: oneshot::Sender<Said>,
 }
 
-impl Questions {
+impl Consents {
     /// Asks, and waits for the answer, however long that takes. Who drops the future takes the question back.
     pub async fn ask(&self, job: JobId, text: String) -> Said {
         let (reply, answer) = oneshot::channel();
@@ -68,25 +68,25 @@ mod tests {
 
     #[tokio::test]
     async fn a_question_is_open_until_it_is_answered_or_nobody_wants_to_know_any_more() {
-        let questions = Questions::default();
+        let consents = Consents::default();
         let job = JobId::new(Timestamp::from_millis(1));
         let said = Said {
             yes: true,
             by: "root".to_owned(),
         };
-        assert!(!questions.answer(job, said.clone()));
+        assert!(!consents.answer(job, said.clone()));
 
-        let mut asking = Box::pin(questions.ask(job, "may it?".to_owned()));
+        let mut asking = Box::pin(consents.ask(job, "may it?".to_owned()));
         assert!(futures::poll!(&mut asking).is_pending());
-        assert_eq!(questions.asked(job).as_deref(), Some("may it?"));
-        assert!(questions.answer(job, said.clone()));
+        assert_eq!(consents.asked(job).as_deref(), Some("may it?"));
+        assert!(consents.answer(job, said.clone()));
         assert_eq!(asking.await, said);
-        assert_eq!(questions.asked(job), None);
+        assert_eq!(consents.asked(job), None);
 
-        let mut asking = Box::pin(questions.ask(job, "may it?".to_owned()));
+        let mut asking = Box::pin(consents.ask(job, "may it?".to_owned()));
         assert!(futures::poll!(&mut asking).is_pending());
         drop(asking);
-        assert_eq!(questions.asked(job), None);
-        assert!(!questions.answer(job, said));
+        assert_eq!(consents.asked(job), None);
+        assert!(!consents.answer(job, said));
     }
 }
