@@ -24,6 +24,8 @@ pub(crate) enum Exit {
     Store = 7,
     /// `scan` found the pool not as the master knows it.
     Differs = 8,
+    /// The batch that was waited for is done for some of its guests, and for others as before.
+    Partly = 9,
     /// A fault in the program itself.
     Internal = 70,
 }

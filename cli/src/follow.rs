@@ -171,9 +171,16 @@ fn tell_end(session: &Session, job: &JobView, now: Moment) -> Result<(), Stop> {
 }
 
 fn exit(job: &JobView) -> Exit {
+    let one_is_stuck = job
+        .plan
+        .iter()
+        .filter_map(|step| step.outputs.get("ended"))
+        .any(|ended| ended == "stuck");
     match job.line.state.as_str() {
         "succeeded" => Exit::Done,
         "stuck" => Exit::Stuck,
+        _ if one_is_stuck => Exit::Stuck,
+        "partly done" => Exit::Partly,
         _ => Exit::AsBefore,
     }
 }

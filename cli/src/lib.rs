@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod backup;
 mod client;
 mod commands;
 mod complaint;

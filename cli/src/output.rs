@@ -98,9 +98,9 @@ pub(crate) fn dim(text: &str) -> String {
 #[must_use]
 pub(crate) fn state(word: &str) -> String {
     let style = match word {
-        "succeeded" | "undone" => Style::new().green(),
+        "succeeded" | "undone" | "in service" => Style::new().green(),
         "running" | "started" => Style::new().cyan(),
-        "stuck" | "failed" | "undo failed" => Style::new().red().bold(),
+        "stuck" | "failed" | "undo failed" | "not done" => Style::new().red().bold(),
         "planned" | "queued" => Style::new().dimmed(),
         _ => Style::new().yellow(),
     };

@@ -46,6 +46,13 @@ pub(crate) fn moment(at: Moment, now: Moment) -> String {
     }
 }
 
+/// So many of something: `1 debt`, `2 debts`.
+#[must_use]
+pub(crate) fn several(number: u32, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -128,4 +128,7 @@ pub trait Actions: Send + Sync {
     /// The job is over and nothing of it will be resumed: what was kept on its hosts only for that may go. Best effort;
     /// what stays is found by `gc`.
     fn forget(&self, job: JobId, hosts: Vec<HostName>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// From now on the host of that name is this machine, and another one that answers in its name is not asked for
+    /// anything; `None`: it may be any.
+    fn expect(&self, _host: &HostName, _machine: Option<String>) {}
 }

@@ -4,9 +4,10 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 /// Wall-clock time in milliseconds since 1970-01-01 UTC.
@@ -56,10 +57,31 @@ impl fmt::Display for Timestamp {
 /// A pending wait.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// What the machine's clocks say at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The wall clock, which people and time servers set.
+    pub wall: Timestamp,
+    /// The steady clock, which nobody sets: the time since some point, with what the machine slept.
+    pub steady: Duration,
+}
+
+impl From<Timestamp> for Moment {
+    /// On a machine whose wall clock is never set.
+    fn from(wall: Timestamp) -> Self {
+        Self {
+            wall,
+            steady: wall.since(Timestamp(0)),
+        }
+    }
+}
+
 /// Where time comes from.
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// Now, by the wall clock.
     fn now(&self) -> Timestamp;
+    /// Now, by both clocks.
+    fn moment(&self) -> Moment;
     /// Resolves when `for_how_long` has passed.
     fn sleep(&self, for_how_long: Duration) -> Sleep;
 }
@@ -77,6 +99,16 @@ impl Clock for SystemClock {
         Timestamp(chrono::Utc::now().timestamp_millis())
     }
 
+    fn moment(&self) -> Moment {
+        let since_boot = clock_gettime(ClockId::Boottime);
+        let seconds = u64::try_from(since_boot.tv_sec).unwrap_or(0);
+        let nanos = u64::try_from(since_boot.tv_nsec).unwrap_or(0);
+        Moment {
+            wall: self.now(),
+            steady: Duration::from_secs(seconds) + Duration::from_nanos(nanos),
+        }
+    }
+
     fn sleep(&self, for_how_long: Duration) -> Sleep {
         Box::pin(tokio::time::sleep(for_how_long))
     }
@@ -90,6 +122,8 @@ pub struct VirtualClock {
 
 #[derive(Default)]
 struct VirtualTime {
+    /// How far the wall clock was set, in milliseconds.
+    set: i64,
     now: Timestamp,
     sleepers: Vec<(Timestamp, tokio::sync::oneshot::Sender<()>)>,
 }
@@ -101,14 +135,23 @@ impl VirtualClock {
         Self {
             inner: Arc::new(Mutex::new(VirtualTime {
                 now,
-                sleepers: Vec::new(),
+                ..VirtualTime::default()
             })),
         }
     }
 
+    /// Sets the wall clock forward, or back if `millis` are negative. Whoever sleeps does not notice.
+    pub fn set_by(&self, millis: i64) {
+        self.lock().set += millis;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VirtualTime> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Moves the clock forward and wakes whoever waited for that.
     pub fn advance(&self, by: Duration) {
-        let mut time = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut time = self.lock();
         time.now = time.now + by;
         let now = time.now;
         let (due, later) = std::mem::take(&mut time.sleepers)
@@ -125,11 +168,19 @@ impl VirtualClock {
 
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).now
+        self.moment().wall
+    }
+
+    fn moment(&self) -> Moment {
+        let time = self.lock();
+        Moment {
+            wall: Timestamp(time.now.0.saturating_add(time.set)),
+            steady: time.now.since(Timestamp(0)),
+        }
     }
 
     fn sleep(&self, for_how_long: Duration) -> Sleep {
-        let mut time = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut time = self.lock();
         let (wake, woken) = tokio::sync::oneshot::channel();
         let at = time.now + for_how_long;
         time.sleepers.push((at, wake));

@@ -3,17 +3,20 @@
 //! nothing outside ever sees a decision that a crash could take back.
 
 mod advance;
+mod hosts;
+mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use self::time::Time;
 use crate::locks::Turn;
 use crate::slots::Slots;
 use crate::state::is_cleaning;
 use crate::world::{World, turn};
 use crate::{
     ActionRef, Actor, Direction, EngineError, Entry, Epoch, Event, Failure, HostName, Job, JobEvent, JobId,
-    Mode, NewJob, Outcome, Retry, Status, StepNo, StepState, Timestamp, Why, recovery,
+    Mode, Moment, NewJob, Outcome, Retry, Status, StepNo, StepState, Timestamp, Why, recovery,
 };
 
 /// How the engine behaves.
@@ -27,8 +30,8 @@ pub struct Options {
     pub patience: u32,
     /// How long until a host that does not answer is asked again; doubles up to a minute.
     pub ask_again: Duration,
-    /// Another master has had the hosts, with an epoch of this counter: that of this life is above it, and every open
-    /// job stands still until somebody lets it go on.
+    /// Another master has had the hosts, with an epoch of this counter: that of this life is above it, and every job is
+    /// held until somebody has seen how the hosts are.
     pub take_over: Option<u64>,
 }
 
@@ -53,6 +56,8 @@ pub enum Effect {
     Abort(JobId),
     /// The job is over and owes nothing.
     Forget(JobId, Vec<HostName>),
+    /// From now on a host is this machine; none: it may be any.
+    Expect(HostName, Option<String>),
 }
 
 /// A step to be performed.
@@ -103,7 +108,11 @@ pub struct Core {
     slots: Slots,
     options: Options,
     epoch: Epoch,
+    /// The engine's time.
     now: Timestamp,
+    time: Time,
+    /// What the steady clock said when the journal was last told how long a master has been up.
+    noted: Duration,
     decided: Decided,
     /// What is being performed.
     performing: BTreeMap<JobId, Ticket>,
@@ -117,14 +126,18 @@ pub struct Core {
 impl Core {
     /// Begins a life of the master over what the last one left.
     #[must_use]
-    pub fn open(world: World, epoch: Epoch, options: Options, now: Timestamp, seed: u64) -> Self {
+    pub fn open(world: World, epoch: Epoch, options: Options, moment: impl Into<Moment>, seed: u64) -> Self {
         let left = recovery::plan(&world);
+        let moment = moment.into();
+        let time = Time::begin(moment, world.clock.seen);
         let mut core = Self {
             slots: Slots::new(options.slots_per_host),
             world,
             options,
             epoch,
-            now,
+            now: time.at(),
+            time,
+            noted: moment.steady,
             decided: Decided::default(),
             performing: BTreeMap::new(),
             alarms: BTreeSet::new(),
@@ -132,35 +145,22 @@ impl Core {
             random: fastrand::Rng::with_seed(seed),
         };
         core.record(Event::Opened { epoch });
+        core.doubt();
         for found in left.iter().filter(|found| found.suspicious) {
             core.happen(found.job, JobEvent::Interrupted { step: found.step });
         }
         if core.options.take_over.is_some() {
-            core.pause_all();
+            core.record(Event::TakenOver);
         }
-        let ids: Vec<JobId> = core.world.jobs.keys().copied().collect();
-        for id in ids {
-            core.advance(id);
-        }
+        core.expect_all();
+        core.advance_all();
         core
     }
 
-    /// What these jobs were about may have changed under another master.
-    fn pause_all(&mut self) {
-        let moves = |job: &Job| {
-            matches!(
-                job.status,
-                Status::Queued | Status::Running | Status::Unwinding(_)
-            )
-        };
-        let open = self.world.jobs.values().filter(|job| moves(job));
-        for id in open.map(|job| job.id).collect::<Vec<_>>() {
-            let actor = Actor {
-                user: "vsjob".to_owned(),
-                from: "the master".to_owned(),
-                reason: Some("another master has had the hosts".to_owned()),
-            };
-            self.happen(id, JobEvent::Paused { actor });
+    fn advance_all(&mut self) {
+        let ids: Vec<JobId> = self.world.jobs.keys().copied().collect();
+        for id in ids {
+            self.advance(id);
         }
     }
 
@@ -192,17 +192,6 @@ impl Core {
         self.alarms.first().map(|(at, _)| *at)
     }
 
-    /// Lets time pass.
-    pub fn tick(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
-        while let Some((at, id)) = self.alarms.first().copied()
-            && at <= self.now
-        {
-            self.alarms.pop_first();
-            self.advance(id);
-        }
-    }
-
     /// Takes in a job. The caller has looked up the idempotency key in the index; jobs in memory are looked up here.
     ///
     /// # Errors
@@ -221,7 +210,13 @@ impl Core {
                 })
             };
         }
+        if self.world.held {
+            return Err(EngineError::Held);
+        }
         new.plan.check().map_err(EngineError::BadPlan)?;
+        if new.request.not_before.is_some() {
+            self.note_up();
+        }
         self.record(Event::Submitted {
             job: id,
             new: Box::new(new),
@@ -235,12 +230,34 @@ impl Core {
         self.record(Event::Placed { guest, host, actor });
     }
 
+    /// Somebody has seen how the hosts are after a take-over. Every job goes on, except those in `doubtful`, of which
+    /// the hosts know something else than this store: each is stuck, for the reason beside it.
+    ///
+    /// # Errors
+    /// There was no take-over, or it has been accepted.
+    pub fn accept(&mut self, doubtful: Vec<(JobId, String)>, actor: Actor) -> Result<(), EngineError> {
+        if !self.world.held {
+            return Err(EngineError::NotHeld);
+        }
+        for (id, reason) in doubtful {
+            if self
+                .open_job(id)
+                .is_ok_and(|job| !matches!(job.status, Status::Stuck { .. }))
+            {
+                self.stick(id, reason);
+            }
+        }
+        self.record(Event::Accepted { actor });
+        self.advance_all();
+        Ok(())
+    }
+
     /// Takes the job back, if that is still possible.
     ///
     /// # Errors
-    /// The job is unknown, over, past its pivot, or already taken back.
+    /// The job is unknown, over, past its pivot, or already taken back; or jobs are held.
     pub fn cancel(&mut self, id: JobId, actor: Actor) -> Result<(), EngineError> {
-        let job = self.open_job(id)?;
+        let job = self.movable_job(id)?;
         match &job.status {
             Status::Unwinding(_)
             | Status::Paused(Direction::Backward(_))
@@ -288,6 +305,9 @@ impl Core {
             }
             _ => {}
         }
+        if !self.performing.contains_key(&id) {
+            self.leave_line(id);
+        }
         self.happen(id, JobEvent::Paused { actor });
         Ok(())
     }
@@ -295,9 +315,9 @@ impl Core {
     /// Lets the job go on, or try again at once. It never changes the job's direction.
     ///
     /// # Errors
-    /// The job is unknown, over, or does not wait for anything that `resume` could hasten.
+    /// The job is unknown, over, or does not wait for anything that `resume` could hasten; or jobs are held.
     pub fn resume(&mut self, id: JobId, actor: Actor) -> Result<(), EngineError> {
-        let queued = self.open_job(id)?.status == Status::Queued;
+        let queued = self.movable_job(id)?.status == Status::Queued;
         if queued {
             return Err(EngineError::NothingToResume(id));
         }
@@ -309,6 +329,9 @@ impl Core {
 
     /// The master is about to leave in good order.
     pub fn close(&mut self) {
+        if !self.world.clock.due.is_empty() {
+            self.note_up();
+        }
         self.record(Event::Closed);
     }
 
@@ -342,15 +365,24 @@ impl Core {
     }
 
     /// This program does not have the action that it was to perform: the job is stuck, as it stands, until a program
-    /// that has it resumes it.
+    /// that has it resumes it. A debt stays owed until then.
     pub fn unreadable(&mut self, ticket: Ticket, action: &ActionRef) {
-        if self.awaits(ticket) {
-            self.end_performance(ticket.job);
-            let ActionRef { name, version } = action;
-            let reason = format!(
-                "step {} needs action `{name}` of version {version}, which this version of vsjob does not have",
-                ticket.step
+        if !self.awaits(ticket) {
+            return;
+        }
+        self.end_performance(ticket.job);
+        let ActionRef { name, version } = action;
+        let reason = format!(
+            "step {} needs action `{name}` of version {version}, which this version of vsjob does not have",
+            ticket.step
+        );
+        let is_over = |job: &Job| job.status.is_over();
+        if self.world.jobs.get(&ticket.job).is_some_and(is_over) {
+            self.ask_later(
+                ticket.job,
+                Failure::new(crate::Class::Transient, "VSJ0316", reason),
             );
+        } else {
             self.stick(ticket.job, reason);
         }
     }
@@ -455,6 +487,15 @@ impl Core {
         }
     }
 
+    /// An open job that may be moved: none may while they are held.
+    fn movable_job(&self, id: JobId) -> Result<&Job, EngineError> {
+        let job = self.open_job(id)?;
+        if self.world.held {
+            return Err(EngineError::Held);
+        }
+        Ok(job)
+    }
+
     fn happen(&mut self, job: JobId, event: JobEvent) {
         if matches!(
             event,
@@ -477,12 +518,18 @@ impl Core {
     #[must_use]
     pub fn waits_for(&self, id: JobId) -> Option<String> {
         let job = self.world.jobs.get(&id)?;
+        if self.world.held && !job.status.is_over() {
+            return Some("the take-over to be accepted: see `vsjob scan`".to_owned());
+        }
         if let Some((times, failure)) = self.unanswered.get(&id) {
             return Some(format!("{failure} (asked {times} times)"));
         }
         if job.status == Status::Queued {
-            if let Some(at) = job.request.not_before.filter(|at| *at > self.now) {
-                return Some(format!("{at}"));
+            if self.world.clock.jump.is_some() && self.world.clock.due.contains_key(&id) {
+                return Some("the clock to be accepted: see `vsjob clock show`".to_owned());
+            }
+            if let Some(left) = self.time_left(id) {
+                return Some(format!("{}", self.now + left));
             }
             let (key, holder) = self.world.locks.obstacle(&turn(job), &job.locks)?;
             return Some(match holder {

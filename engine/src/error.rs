@@ -2,7 +2,7 @@
 
 use crate::codec::CodecError;
 use crate::store::StoreError;
-use crate::{IllegalTransition, JobId};
+use crate::{HostName, IllegalTransition, JobId};
 
 /// Why the engine does not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +51,31 @@ pub enum EngineError {
     /// The plan breaks a rule that every plan keeps.
     #[error("the plan cannot be taken in: {0}")]
     BadPlan(String),
+    /// Nothing moves after a take-over until somebody has seen how the hosts are.
+    #[error("this master has taken over, and holds every job until somebody has seen how the hosts are")]
+    Held,
+    /// There is nothing to accept.
+    #[error("this master holds nothing back: there is nothing to accept")]
+    NotHeld,
+    /// There is no jump to accept.
+    #[error("the wall clock has not jumped: there is nothing to accept")]
+    ClockInOrder,
+    /// A host cannot be forgotten while a job works on it.
+    #[error("job {job} is not over and works on {host}")]
+    HostInUse {
+        /// The host.
+        host: HostName,
+        /// The job.
+        job: JobId,
+    },
+    /// A host cannot be forgotten while guests live there.
+    #[error("guests live on {host}: {}", .guests.join(", "))]
+    HostHasGuests {
+        /// The host.
+        host: HostName,
+        /// They.
+        guests: Vec<String>,
+    },
     /// The master is leaving.
     #[error("the master is stopping")]
     Closed,
@@ -80,6 +105,11 @@ impl EngineError {
             Self::BadPlan(_) => "VSJ0008",
             Self::Closed => "VSJ0009",
             Self::Illegal(_) => "VSJ0010",
+            Self::Held => "VSJ0011",
+            Self::NotHeld => "VSJ0013",
+            Self::ClockInOrder => "VSJ0546",
+            Self::HostInUse { .. } => "VSJ0542",
+            Self::HostHasGuests { .. } => "VSJ0543",
             Self::Store(error) => error.code(),
             Self::Codec(error) => error.code(),
         }
@@ -97,6 +127,13 @@ impl EngineError {
             Self::NothingToResume(_) => "`vsjob locks` shows who holds what it waits for",
             Self::KeyInUse { .. } => "use a new key for a new request",
             Self::BadPlan(_) | Self::Illegal(_) => "report it: this is a mistake in vsjob",
+            Self::Held => "`vsjob scan` shows how they are, and how to let go",
+            Self::NotHeld => "`vsjob status` lists the jobs",
+            Self::ClockInOrder => "`vsjob clock show` tells the time",
+            Self::HostInUse { .. } => "let the job end first: `vsjob status JOB` says what it waits for",
+            Self::HostHasGuests { .. } => {
+                "bring them back elsewhere first, or say that they are lost with --guests-are-lost"
+            }
             Self::Closed => "try again when it is back",
             Self::Store(error) => error.hint(),
             Self::Codec(error) => error.hint(),

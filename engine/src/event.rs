@@ -1,10 +1,12 @@
 //! What is written into the journal. These types are frozen: a change of shape is a new version beside the old one,
 //! with a conversion, and the old fixtures must still open.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, CodecError};
-use crate::{Actor, Epoch, Failure, HostName, JobId, NewJob, Outputs, StepNo, Timestamp, Why};
+use crate::{Actor, Epoch, Failure, HostEvent, HostName, JobId, NewJob, Outputs, StepNo, Timestamp, Why};
 
 /// The version in the envelope of an encoded event.
 const VERSION: u16 = 1;
@@ -49,6 +51,44 @@ pub enum Event {
         /// Its host.
         host: HostName,
         /// Who said so.
+        actor: Actor,
+    },
+    /// This master took the hosts over from another: nothing moves until somebody has seen how they are.
+    TakenOver,
+    /// Somebody has.
+    Accepted {
+        /// Who.
+        actor: Actor,
+    },
+    /// Something happened to a host.
+    Host {
+        /// Which.
+        host: HostName,
+        /// What.
+        event: HostEvent,
+    },
+    /// Time passed, or the wall clock jumped.
+    Clock(ClockEvent),
+}
+
+/// What the journal says about time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClockEvent {
+    /// How long a master has been up over this store, in all its lives.
+    Up {
+        /// So long, and perhaps a little longer.
+        up: Duration,
+    },
+    /// The wall clock jumped, and is not followed.
+    Jumped {
+        /// The engine's time.
+        from: Timestamp,
+        /// What the wall clock says instead.
+        to: Timestamp,
+    },
+    /// The wall clock is right.
+    Accepted {
+        /// Who says so.
         actor: Actor,
     },
 }
@@ -147,6 +187,13 @@ pub enum JobEvent {
     Succeeded,
     /// It is as before.
     RolledBack,
+    /// An undo will not be done any more: its host is gone for good.
+    DebtStruck {
+        /// Which step's.
+        step: StepNo,
+        /// Who says so.
+        actor: Actor,
+    },
 }
 
 impl JobEvent {
@@ -170,6 +217,7 @@ impl JobEvent {
             Self::Stuck { .. } => "stuck",
             Self::Succeeded => "succeeded",
             Self::RolledBack => "rolled back",
+            Self::DebtStruck { .. } => "debt struck",
         }
     }
 }

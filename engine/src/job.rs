@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Epoch, Failure, JobId, Outputs, Plan, StepNo, Timestamp};
+use crate::{Epoch, Failure, JobId, Outputs, Plan, StepNo, Timestamp, UndoKind};
 
 /// Who gave a command, from where, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -336,6 +336,15 @@ impl Job {
             .is_some_and(|step| step.state != StepState::Planned)
     }
 
+    /// Whether something may be out of service until it is over: it has begun what takes a gating undo, or its pivot.
+    #[must_use]
+    pub(crate) fn holds_something_up(&self) -> bool {
+        let is_begun = |no| self.step(no).is_some_and(|step| step.state != StepState::Planned);
+        self.plan
+            .numbered()
+            .any(|(no, step)| (step.pivot || step.undo == Some(UndoKind::Gating)) && is_begun(no))
+    }
+
     /// The step whose turn it is: the first that has not succeeded.
     #[must_use]
     pub fn current(&self) -> Option<StepNo> {
@@ -361,7 +370,7 @@ impl Job {
     }
 
     /// Steps whose undo is still owed to an absent host.
-    pub fn debts(&self) -> impl Iterator<Item = (StepNo, &Failure)> {
+    pub fn debts(&self) -> impl DoubleEndedIterator<Item = (StepNo, &Failure)> {
         self.numbered().filter_map(|(no, step)| match &step.state {
             StepState::Owed(failure) => Some((no, failure)),
             _ => None,

@@ -7,17 +7,30 @@
 //! | `by/` lock key, 0, id | empty; the job locks, or locked, this guest, host or address |
 //! | `key/` idempotency key | the job's id |
 //! | `place/` guest | its host |
+//! | `host/` name | which machine it is, and whether nothing new is sent there |
 //! | `master` | the last epoch, and whether the master left in good order |
+//! | `due/` id | how long a master will have been up when the time of this job, which waits for it, comes |
+//! | `clock` | when the last entry was written, how long a master was up, and a jump of the wall clock |
+//! | `held` | empty; a master took over, and nobody has accepted yet how the hosts are |
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, CodecError};
 use crate::store::{Put, Read, Scan};
-use crate::world::{Dirty, World};
-use crate::{EngineError, Epoch, HostName, Job, JobId};
+use crate::world::{Dirty, KnownTime, World};
+use crate::{EngineError, Epoch, HostName, Job, JobId, Jump, Status, Timestamp};
 
 /// The version in the envelope of every record.
 const VERSION: u16 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Clock {
+    seen: Timestamp,
+    up: Duration,
+    jump: Option<Jump>,
+}
 
 #[derive(Serialize, Deserialize)]
 struct Master {
@@ -58,6 +71,13 @@ fn puts(world: &World, dirty: &Dirty) -> Result<Vec<Put>, CodecError> {
             key: key("open/", id),
             value: open.then(Vec::new),
         });
+        if job.request.not_before.is_some() {
+            let due = world.clock.due.get(&job.id);
+            puts.push(Put {
+                key: key("due/", id),
+                value: due.map(|due| codec::encode(VERSION, due)).transpose()?,
+            });
+        }
         for lock in &job.locks {
             let about = [lock.key.as_bytes(), b"\0", id].concat();
             puts.push(Put {
@@ -83,6 +103,18 @@ fn puts(world: &World, dirty: &Dirty) -> Result<Vec<Put>, CodecError> {
             value: host,
         });
     }
+    for host in &dirty.hosts {
+        let known = world.hosts.get(host);
+        puts.push(Put {
+            key: key("host/", host.as_str().as_bytes()),
+            value: known.map(|known| codec::encode(VERSION, known)).transpose()?,
+        });
+    }
+    let KnownTime { seen, up, jump, .. } = world.clock;
+    puts.push(Put {
+        key: b"clock".to_vec(),
+        value: Some(codec::encode(VERSION, &Clock { seen, up, jump })?),
+    });
     if dirty.master {
         let master = Master {
             epoch: world.epoch,
@@ -91,6 +123,12 @@ fn puts(world: &World, dirty: &Dirty) -> Result<Vec<Put>, CodecError> {
         puts.push(Put {
             key: b"master".to_vec(),
             value: Some(codec::encode(VERSION, &master)?),
+        });
+    }
+    if dirty.held {
+        puts.push(Put {
+            key: b"held".to_vec(),
+            value: world.held.then(Vec::new),
         });
     }
     Ok(puts)
@@ -107,16 +145,47 @@ pub(crate) fn load(reader: &dyn Read, sequence: u64) -> Result<World, EngineErro
         world.epoch = epoch;
         world.closed = closed;
     }
+    if let Some(bytes) = reader.get(b"clock")? {
+        let Clock { seen, up, jump } = read(&bytes)?;
+        world.clock = KnownTime {
+            seen,
+            up,
+            jump,
+            ..KnownTime::default()
+        };
+    }
+    world.held = reader.get(b"held")?.is_some();
     for record in reader.scan(Scan::all(b"place/"))? {
         let guest = String::from_utf8_lossy(&record.key["place/".len()..]).into_owned();
         world.placement.insert(guest, read::<HostName>(&record.value)?);
     }
+    for record in reader.scan(Scan::all(b"host/"))? {
+        let host = String::from_utf8_lossy(&record.key["host/".len()..]).into_owned();
+        // It was a name when it was written.
+        if let Ok(host) = host.parse() {
+            world.hosts.insert(host, read(&record.value)?);
+        }
+    }
     for record in reader.scan(Scan::all(b"open/"))? {
-        if let Some(bytes) = reader.get(&key("job/", &record.key["open/".len()..]))? {
-            world.restore(read(&bytes)?);
+        let id = &record.key["open/".len()..];
+        if let Some(bytes) = reader.get(&key("job/", id))? {
+            let job: Job = read(&bytes)?;
+            if job.request.not_before.is_some() && job.status == Status::Queued {
+                let due = reader.get(&key("due/", id))?;
+                let due = due.map(|bytes| read(&bytes)).transpose()?;
+                let due = due.unwrap_or_else(|| anew(&world, &job));
+                world.clock.due.insert(job.id, due);
+            }
+            world.restore(job);
         }
     }
     Ok(world)
+}
+
+/// An index of before this was counted does not say when the job's time comes: it waits once more for as long.
+fn anew(world: &World, job: &Job) -> Duration {
+    let wait = job.request.not_before.map(|at| at.since(job.submitted));
+    world.clock.up + wait.unwrap_or_default()
 }
 
 /// The job `id`, as the index knows it.

@@ -49,8 +49,8 @@ impl Slots {
         free
     }
 
-    /// Takes one slot on each of `hosts` although they may all be in use: what was under way before a restart, and
-    /// what takes back, does not wait in line.
+    /// Takes one slot on each of `hosts` although they may all be in use: what was under way before a restart, what
+    /// takes back, and what has put something out of service, does not wait in line.
     pub(crate) fn force(&mut self, turn: Turn, hosts: &[HostName]) {
         for host in hosts {
             self.used.entry(host.clone()).or_default().insert(turn.2);

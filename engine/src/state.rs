@@ -125,7 +125,8 @@ fn step_change(job: &Job, event: &JobEvent) -> Result<Option<Change>, IllegalTra
         | E::Undone { step }
         | E::UndoFailed { step, .. }
         | E::UndoOwed { step, .. }
-        | E::DebtPaid { step } => *step,
+        | E::DebtPaid { step }
+        | E::DebtStruck { step, .. } => *step,
         _ => return Ok(None),
     };
     let record = job.step(no).ok_or_else(|| illegal(job, event))?;
@@ -235,7 +236,7 @@ fn next_step(job: &Job, no: StepNo, record: &StepRecord, event: &JobEvent) -> Op
         (S::UndoStarted { .. }, E::UndoOwed { failure, .. }) if is_cleaning(job, no) => {
             S::Owed(failure.clone())
         }
-        (S::Owed(_), E::DebtPaid { .. }) => S::Undone,
+        (S::Owed(_), E::DebtPaid { .. } | E::DebtStruck { .. }) => S::Undone,
         _ => return None,
     };
     Some(next)

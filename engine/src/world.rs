@@ -2,12 +2,15 @@
 //! the same entries always give the same world, and [`World::apply`] is the only way to change it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::locks::{Locks, Turn};
 use crate::state::{self, IllegalTransition};
 use crate::{
-    Direction, Entry, Epoch, Event, HostName, Job, JobEvent, JobId, Object, Placing, Status, StepState,
-    Timestamp,
+    ClockEvent, Direction, Entry, Epoch, Event, HostEvent, HostName, Job, JobEvent, JobId, KnownHost,
+    Maintenance, Object, Placing, Status, StepState, Timestamp,
 };
 
 /// The state of the whole pool, as far as the journal knows it.
@@ -19,18 +22,46 @@ pub struct World {
     pub(crate) locks: Locks,
     /// Where guests live.
     pub placement: BTreeMap<String, HostName>,
+    /// What is known of hosts.
+    pub hosts: BTreeMap<HostName, KnownHost>,
+    /// What is known of time.
+    pub clock: KnownTime,
     /// Idempotency keys of `jobs`.
     pub(crate) keys: BTreeMap<String, JobId>,
     /// The epoch of the last master that opened the store.
     pub epoch: Option<Epoch>,
     /// The last master left in good order.
     pub closed: bool,
+    /// A master took over, and nobody has accepted yet how the hosts are: no job moves.
+    pub held: bool,
     /// The number of the last entry.
     pub sequence: u64,
     /// What changed since the index was last told.
     pub(crate) dirty: Dirty,
     /// Jobs that may be able to begin, because a lock they wait for was freed.
     pub(crate) woken: BTreeSet<Turn>,
+}
+
+/// What the journal knows of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownTime {
+    /// When the last entry was written.
+    pub seen: Timestamp,
+    /// How long a master was up, in all, as last noted.
+    pub up: Duration,
+    /// How long it will have been up when each job's own time comes, of those that wait for one.
+    pub due: BTreeMap<JobId, Duration>,
+    /// The wall clock is not followed.
+    pub jump: Option<Jump>,
+}
+
+/// A jump of the wall clock that nobody has accepted yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Jump {
+    /// The engine's time then.
+    pub from: Timestamp,
+    /// What the wall clock said instead.
+    pub to: Timestamp,
 }
 
 /// What the index does not know yet.
@@ -40,14 +71,18 @@ pub(crate) struct Dirty {
     pub jobs: BTreeSet<JobId>,
     /// Guests whose place changed.
     pub guests: BTreeSet<String>,
+    /// Hosts of which something else is known.
+    pub hosts: BTreeSet<HostName>,
     /// The epoch, or how the last master left.
     pub master: bool,
+    /// Whether jobs are held.
+    pub held: bool,
 }
 
 impl Dirty {
     /// How many records are to be written.
     pub(crate) fn len(&self) -> usize {
-        self.jobs.len() + self.guests.len()
+        self.jobs.len() + self.guests.len() + self.hosts.len()
     }
 }
 
@@ -75,9 +110,10 @@ impl World {
     /// Changes the world by one entry.
     ///
     /// # Errors
-    /// The entry cannot happen to its job. That job is stuck from now on; the rest of the world goes on.
+    /// The entry cannot happen to its job. That job is stuck from now on, unless it is over; the rest of the world goes on.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), IllegalTransition> {
         self.sequence += 1;
+        self.clock.seen = entry.at;
         match &entry.event {
             Event::Opened { epoch } => {
                 self.epoch = Some(*epoch);
@@ -88,9 +124,21 @@ impl World {
                 self.closed = true;
                 self.dirty.master = true;
             }
+            Event::TakenOver => {
+                self.held = true;
+                self.dirty.held = true;
+            }
+            Event::Accepted { .. } => {
+                self.held = false;
+                self.dirty.held = true;
+            }
             Event::Submitted { job, new } => {
                 let job = Job::new(*job, (**new).clone(), entry.at, self.sequence);
                 self.dirty.jobs.insert(job.id);
+                if let Some(at) = job.request.not_before {
+                    let due = self.clock.up + at.since(entry.at);
+                    self.clock.due.insert(job.id, due);
+                }
                 self.restore(job);
             }
             Event::Placed { guest, host, .. } => {
@@ -99,9 +147,41 @@ impl World {
                     host: host.clone(),
                 });
             }
+            Event::Clock(event) => self.apply_to_clock(event),
+            Event::Host { host, event } => self.apply_to_host(host, event, entry.at),
             Event::Job { job, event } => return self.apply_to_job(*job, event, entry.at),
         }
         Ok(())
+    }
+
+    fn apply_to_clock(&mut self, event: &ClockEvent) {
+        match event {
+            ClockEvent::Up { up } => self.clock.up = *up,
+            ClockEvent::Jumped { from, to } => {
+                self.clock.jump = Some(Jump { from: *from, to: *to });
+            }
+            ClockEvent::Accepted { .. } => self.clock.jump = None,
+        }
+    }
+
+    fn apply_to_host(&mut self, host: &HostName, event: &HostEvent, at: Timestamp) {
+        self.dirty.hosts.insert(host.clone());
+        let known = self.hosts.entry(host.clone()).or_default();
+        match event {
+            HostEvent::MaintenanceBegun { actor } => {
+                let actor = actor.clone();
+                known.maintenance = Some(Maintenance { since: at, actor });
+            }
+            HostEvent::MaintenanceEnded { .. } => known.maintenance = None,
+            HostEvent::Met { machine } => known.machine = Some(machine.clone()),
+            HostEvent::Forgotten { guests, .. } => {
+                *known = KnownHost::default();
+                for guest in guests {
+                    self.place(&Placing::Remove { guest: guest.clone() });
+                }
+            }
+        }
+        self.hosts.retain(|_, known| *known != KnownHost::default());
     }
 
     fn apply_to_job(&mut self, id: JobId, event: &JobEvent, at: Timestamp) -> Result<(), IllegalTransition> {
@@ -114,13 +194,15 @@ impl World {
             });
         };
         if let Err(illegal) = state::apply(job, event, at, self.sequence) {
+            if job.status.is_over() {
+                // Its locks are others' by now: it stays over.
+                return Err(illegal);
+            }
             let direction = match &job.status {
                 Status::Queued => Direction::Queued,
                 Status::Unwinding(why) => Direction::Backward(why.clone()),
                 Status::Paused(direction) | Status::Stuck { direction, .. } => direction.clone(),
-                Status::Running | Status::Succeeded | Status::RolledBack(_) | Status::Cancelled => {
-                    Direction::Forward
-                }
+                _ => Direction::Forward,
             };
             job.status = Status::Stuck {
                 reason: format!("its journal does not fit: {illegal}"),
@@ -131,9 +213,13 @@ impl World {
         let turn = turn(job);
         let mut placings = Vec::new();
         match event {
-            JobEvent::Started => self.locks.take(&turn, &job.locks),
+            JobEvent::Started => {
+                self.clock.due.remove(&id);
+                self.locks.take(&turn, &job.locks);
+            }
             JobEvent::Succeeded | JobEvent::RolledBack => {
-                self.woken.extend(self.locks.free(&turn, &job.locks))
+                self.clock.due.remove(&id);
+                self.woken.extend(self.locks.free(&turn, &job.locks));
             }
             JobEvent::StepSucceeded { step, .. } => {
                 placings = job

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use vsjob_engine::{
-    ActionRef, Actor, Arg, Class, Entry, Epoch, Event, Failure, JobEvent, JobId, Lock, NewJob, Object,
-    Outputs, Placing, Plan, Priority, Request, Retry, Step, StepNo, Timestamp, UndoKind, Value, Why,
+    ActionRef, Actor, Arg, Class, ClockEvent, Entry, Epoch, Event, Failure, HostEvent, JobEvent, JobId, Lock,
+    NewJob, Object, Outputs, Placing, Plan, Priority, Request, Retry, Step, StepNo, Timestamp, UndoKind,
+    Value, Why,
 };
 
 const STORED: &str = include_str!("fixtures/entries-v1.hex");
@@ -137,7 +138,7 @@ fn entries() -> Vec<Entry> {
         JobEvent::UndoOwed { step, failure },
         JobEvent::DebtPaid { step },
         JobEvent::Paused { actor: actor.clone() },
-        JobEvent::Resumed { actor },
+        JobEvent::Resumed { actor: actor.clone() },
         JobEvent::Stuck {
             reason: "why".to_owned(),
         },
@@ -145,7 +146,46 @@ fn entries() -> Vec<Entry> {
         JobEvent::RolledBack,
     ]);
     events.extend(of_job.into_iter().map(|event| Event::Job { job, event }));
+    events.extend([Event::TakenOver, Event::Accepted { actor: actor.clone() }]);
+    events.extend(of_host(&actor).map(|event| Event::Host {
+        host: "vsh-01".parse().unwrap(),
+        event,
+    }));
+    let struck = JobEvent::DebtStruck {
+        step,
+        actor: actor.clone(),
+    };
+    events.push(Event::Job { job, event: struck });
+    events.extend(of_clock(at, actor).map(Event::Clock));
     events.into_iter().map(|event| Entry { at, event }).collect()
+}
+
+fn of_clock(at: Timestamp, actor: Actor) -> [ClockEvent; 3] {
+    [
+        ClockEvent::Up {
+            up: Duration::from_millis(86_400_001),
+        },
+        ClockEvent::Jumped {
+            from: at,
+            to: Timestamp::from_millis(0),
+        },
+        ClockEvent::Accepted { actor },
+    ]
+}
+
+fn of_host(actor: &Actor) -> [HostEvent; 4] {
+    let actor = || actor.clone();
+    [
+        HostEvent::MaintenanceBegun { actor: actor() },
+        HostEvent::MaintenanceEnded { actor: actor() },
+        HostEvent::Met {
+            machine: "0123456789abcdef0123456789abcdef".to_owned(),
+        },
+        HostEvent::Forgotten {
+            actor: actor(),
+            guests: vec!["web".to_owned()],
+        },
+    ]
 }
 
 fn new_job() -> NewJob {

@@ -325,6 +325,23 @@ fn a_second_master_is_told_who_the_first_is() {
 }
 
 #[test]
+fn a_lock_that_a_killed_master_has_left_with_a_child_is_waited_for() {
+    let folder = folder();
+    drop(open(folder.path()).unwrap());
+    let mut dead = std::process::Command::new("true").spawn().unwrap();
+    dead.wait().unwrap();
+    fs::write(folder.path().join("lock"), format!("{}\n", dead.id())).unwrap();
+    let of_child = fs::File::open(folder.path()).unwrap();
+    of_child.try_lock().unwrap();
+    let path = folder.path().to_path_buf();
+    let opening = std::thread::spawn(move || open(&path).map(drop));
+    std::thread::park_timeout(std::time::Duration::from_millis(100));
+    assert!(!opening.is_finished(), "it does not wait");
+    drop(of_child);
+    opening.join().unwrap().unwrap();
+}
+
+#[test]
 fn what_sled_leaves_after_a_kill_while_opening_does_not_keep_the_store_closed() {
     let folder = folder();
     let mut store = open(folder.path()).unwrap().store;

@@ -22,10 +22,12 @@ network_up() {
   ip netns exec "$switch" nft -f - <<'END'
 table bridge cables {
   set cut { type ifname; }
+  set apart { type ifname . ifname; }
   chain forward {
     type filter hook forward priority 0; policy accept;
     iifname @cut drop
     oifname @cut drop
+    iifname . oifname @apart drop
   }
 }
 END
@@ -62,4 +64,10 @@ link_heal() {
   ip -n "$master" neighbour flush nud failed
 }
 link_is_cut() { ip netns exec "$switch" nft get element bridge cables cut "{ \"$1\" }" >/dev/null 2>&1; }
+link_part() { ip netns exec "$switch" nft add element bridge cables apart "{ \"$1\" . \"$2\", \"$2\" . \"$1\" }"; }
+link_join() {
+  ip netns exec "$switch" nft delete element bridge cables apart "{ \"$1\" . \"$2\", \"$2\" . \"$1\" }"
+  ip -n "$master" neighbour flush nud incomplete
+  ip -n "$master" neighbour flush nud failed
+}
 link_state() { if link_is_cut "$1"; then echo cut; else echo linked; fi; }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use vsjob_engine::{
     Actions, Clock, Epoch, JobId, Mode, Outcome, Outputs, Plan, Progress, StepNo, SystemClock, Value, Work,
 };
-use vsjob_workers::{Action, Pool, Question, Settings, Side, Slaves, Submit, Submitting};
+use vsjob_workers::{Action, Desk, Doing, Pool, Question, Settings, Side, Slaves, Successor};
 use vsjob_workflows::{Parameters, Site, registry, site_hosts};
 
 use crate::hosts::World as _;
@@ -28,9 +28,17 @@ pub struct BySteps {
 /// Takes in what a job hands over, and forgets it.
 struct Forgets;
 
-impl Submit for Forgets {
-    fn submit(&self, _: &str, _: Vec<(String, String)>, _: std::time::Duration, _: String) -> Submitting {
+impl Desk for Forgets {
+    fn submit(&self, _: Successor) -> Doing<JobId> {
         Box::pin(async { Ok(JobId::new(SystemClock.now())) })
+    }
+
+    fn rest(&self, _: JobId) -> Doing<String> {
+        Box::pin(async { Ok("succeeded".to_owned()) })
+    }
+
+    fn take_back(&self, _: String, _: JobId) -> Doing<()> {
+        Box::pin(async { Ok(()) })
     }
 }
 
@@ -60,7 +68,7 @@ impl BySteps {
             .collect();
         let plan = vsjob_workflows::operation(operation)?.plan(&given, &known)?.plan;
         let pool = world.pool(registry(), Arc::new(SystemClock))?;
-        pool.submit_to(Arc::new(Forgets));
+        pool.open_desk(Arc::new(Forgets));
         Ok(Self {
             pool,
             outputs: vec![Outputs::new(); plan.steps.len()],

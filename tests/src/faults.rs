@@ -13,7 +13,7 @@ use crate::matrix::{Share, Subject};
 use crate::sweep::{asked_for, sweep};
 
 /// Seconds that a command may take in a point where one hangs: well above what any takes on a busy machine.
-const HANGING: u64 = 8;
+const HANGING: u64 = 15;
 
 /// How many points a matrix had; each was reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -152,12 +152,7 @@ impl Matrix<'_> {
         });
         let report = life.run()?.context("a life without a crash died")?;
         world.await_up()?;
-        ensure!(
-            self.reached(point, &*world, &life),
-            "the point was never reached: {report:#?}"
-        );
-        ensure!(report.verified, "the journal does not verify");
-        self.check(point, &*world, &report)
+        self.check(point, &*world, &life, &report)
             .with_context(|| format!("{:?}\n{}", report.status, report.steps.join("\n")))
     }
 
@@ -178,7 +173,9 @@ impl Matrix<'_> {
         }
     }
 
-    fn check(&self, point: &Point, world: &dyn World, report: &Report) -> anyhow::Result<()> {
+    fn check(&self, point: &Point, world: &dyn World, life: &Life, report: &Report) -> anyhow::Result<()> {
+        ensure!(self.reached(point, world, life), "the point was never reached");
+        ensure!(report.verified, "the journal does not verify");
         // From the pivot on a job only goes forward: what fails for good there waits for people.
         if let Point::Fault(Fault::Fail, During::Do(step)) = point
             && step.index() >= self.undisturbed.before_pivot

@@ -53,11 +53,18 @@ pub fn fill(root: &Path) -> anyhow::Result<()> {
 pub fn tree(worlds: &Worlds, root: &Path) -> anyhow::Result<()> {
     if matches!(worlds, Worlds::Lab(_)) {
         unpack(&lab::Template::Tiny.archive()?, root)?;
-        // As systemd-nspawn makes it at the first start.
-        std::fs::create_dir_all(root.join("var/log/journal"))?;
-        std::os::unix::fs::symlink("usr/lib", root.join("lib"))?;
+        as_started(root)?;
     }
     fill(root)
+}
+
+/// Makes what systemd-nspawn makes in a tree of the template `tiny` at its first start.
+///
+/// # Errors
+/// It cannot be made.
+pub fn as_started(root: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(root.join("var/log/journal"))?;
+    Ok(std::os::unix::fs::symlink("usr/lib", root.join("lib"))?)
 }
 
 fn unpack(archive: &Path, root: &Path) -> anyhow::Result<()> {
@@ -156,6 +163,20 @@ fn is_only_on(world: &dyn World, number: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Takes a copy of a tree of a host as the reference that [`same`] compares it with later.
+///
+/// # Errors
+/// It cannot be copied.
+pub fn take(host: &dyn Host, tree: &str, reference: &Path) -> anyhow::Result<()> {
+    let (mut copy, root) = host.onlooker("cp")?;
+    let copied = copy
+        .args(["-a", "--sparse=always", "--no-target-directory"])
+        .args([root.join(tree), reference.to_owned()])
+        .status()?;
+    ensure!(copied.success(), "cp: {copied}");
+    Ok(())
+}
+
 /// Checks that a tree of a host is the same as the reference: content, owners, modes, times, links, attributes and holes.
 ///
 /// # Errors
@@ -173,6 +194,7 @@ pub fn same(reference: &Path, host: &dyn Host, copy: &str) -> anyhow::Result<()>
             "-i",
             // What a guest that runs writes, and what its host lays over its root.
             "--exclude=/var/lib/data/alive",
+            "--exclude=/var/lib/data/ledger",
             "--exclude=/etc/resolv.conf",
             "--exclude=/var/log/journal/*",
         ])

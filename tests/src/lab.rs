@@ -194,6 +194,22 @@ impl Lab {
         self.befall("heal", host)
     }
 
+    /// Lets two hosts, or a host and `master`, no longer hear each other.
+    ///
+    /// # Errors
+    /// There is no such host.
+    pub fn part(&self, one: &str, other: &str) -> anyhow::Result<()> {
+        succeeded(self.tool("part").args([one, other]).output()?, "lab part").map(drop)
+    }
+
+    /// Lets them hear each other again.
+    ///
+    /// # Errors
+    /// There is no such host.
+    pub fn join(&self, one: &str, other: &str) -> anyhow::Result<()> {
+        succeeded(self.tool("join").args([one, other]).output()?, "lab join").map(drop)
+    }
+
     /// Kills each sshd of a host, with all connections; it starts again.
     ///
     /// # Errors

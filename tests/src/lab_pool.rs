@@ -232,6 +232,24 @@ impl Host for LabHost {
     }
 }
 
+/// A host of a lab.
+///
+/// # Errors
+/// That is no name.
+pub fn host(lab: &Lab, name: &str) -> anyhow::Result<Box<dyn Host>> {
+    Ok(Box::new(LabHost::of(lab, name)?))
+}
+
+/// The first `count` hosts of a lab.
+///
+/// # Errors
+/// There are too many.
+pub fn hosts(lab: &Lab, count: usize) -> anyhow::Result<Vec<Box<dyn Host>>> {
+    (1..=count)
+        .map(|number| host(lab, &format!("vsh-{number:02}")))
+        .collect()
+}
+
 /// Reboots a host of the lab in that folder.
 ///
 /// # Errors

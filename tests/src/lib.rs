@@ -1,11 +1,15 @@
 //! The harness of the end-to-end tests.
 
 pub mod by_steps;
+pub mod chaos;
+pub mod compiler;
+pub mod fate;
 pub mod faults;
 pub mod figures;
 pub mod ground;
 pub mod guests;
 pub mod hosts;
+pub mod house;
 pub mod lab;
 pub mod lab_pool;
 pub mod master;

@@ -16,10 +16,10 @@ use serde::{Deserialize, Serialize};
 use vsjob_engine::store::{Head, Local, LocalOptions, Purpose, Put, Read, Store, StoreError};
 use vsjob_engine::{
     ActionRef, Actions, Actor, Class, Clock, Engine, Entry, Event, Failure, HostName, JobEvent, JobId, Mode,
-    NewJob, Options, Outcome, Performing, Priority, Request, Sleep, Status, Step, StepNo, SystemClock,
-    Timestamp, Work,
+    Moment, NewJob, Options, Outcome, Performing, Priority, Request, Sleep, Status, Step, StepNo,
+    SystemClock, Timestamp, Work,
 };
-use vsjob_workers::{Action, HostAction, Pool, Registry, Settings, Slaves, Submit, Submitting};
+use vsjob_workers::{Action, Desk, Doing, HostAction, Pool, Registry, Settings, Slaves, Successor};
 use vsjob_workflows::{Parameters, Site, Template, site_hosts};
 
 use crate::lab::Lab;
@@ -238,7 +238,7 @@ async fn serve(life: &Life) -> anyhow::Result<()> {
     };
     let engine = Engine::open(opened, actions, Arc::clone(&clock), options)?;
 
-    pool.submit_to(Arc::new(Desk {
+    pool.open_desk(Arc::new(Reception {
         engine: engine.clone(),
         life: life.clone(),
         slaves: slaves.clone(),
@@ -339,35 +339,41 @@ async fn planned(
 }
 
 /// Takes in what a job hands to a job of its own.
-struct Desk {
+struct Reception {
     engine: Engine,
     life: Life,
     slaves: Slaves,
     settings: Settings,
 }
 
-impl Submit for Desk {
-    fn submit(
-        &self,
-        operation: &str,
-        args: Vec<(String, String)>,
-        wait: Duration,
-        key: String,
-    ) -> Submitting {
+impl Desk for Reception {
+    fn submit(&self, successor: Successor) -> Doing<JobId> {
         let (engine, life) = (self.engine.clone(), self.life.clone());
-        let (slaves, settings, operation) =
-            (self.slaves.clone(), self.settings.clone(), operation.to_owned());
+        let (slaves, settings) = (self.slaves.clone(), self.settings.clone());
         Box::pin(async move {
-            let due = Some(SystemClock.now() + wait);
+            let Successor {
+                operation, args, key, ..
+            } = successor;
+            let due = Some(SystemClock.now() + successor.wait);
             let new = planned(&engine, &life, &slaves, &settings, &operation, args, &key, due).await;
-            let failure =
-                |error: &dyn std::fmt::Display| Failure::new(Class::Permanent, "VSJ0999", error.to_string());
             let submitted = engine.submit(new.map_err(|error| failure(&error))?).await;
             submitted
                 .map(|submitted| submitted.id)
                 .map_err(|error| failure(&error))
         })
     }
+
+    fn rest(&self, _: JobId) -> Doing<String> {
+        Box::pin(async { Err(failure(&"no operation of these tests waits for another job")) })
+    }
+
+    fn take_back(&self, _: String, _: JobId) -> Doing<()> {
+        Box::pin(async { Err(failure(&"no operation of these tests takes another job back")) })
+    }
+}
+
+fn failure(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Class::Permanent, "VSJ0999", error.to_string())
 }
 
 /// The program's actions, one of them with another limit if that is asked for.
@@ -443,6 +449,10 @@ struct Hurried(u32);
 impl Clock for Hurried {
     fn now(&self) -> Timestamp {
         SystemClock.now()
+    }
+
+    fn moment(&self) -> Moment {
+        SystemClock.moment()
     }
 
     fn sleep(&self, for_how_long: Duration) -> Sleep {

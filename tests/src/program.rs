@@ -22,6 +22,7 @@ const MOMENT: Duration = Duration::from_millis(20);
 pub struct Program {
     folder: TempDir,
     binary: PathBuf,
+    master_env: Vec<(&'static str, PathBuf)>,
 }
 
 /// What one invocation said.
@@ -81,6 +82,7 @@ impl Program {
         Ok(Self {
             folder,
             binary: binary()?,
+            master_env: Vec::new(),
         })
     }
 
@@ -94,6 +96,11 @@ impl Program {
     #[must_use]
     pub fn state(&self) -> PathBuf {
         self.folder().join("state")
+    }
+
+    /// Masters that are started from now on have this in their environment.
+    pub fn master_env(&mut self, name: &'static str, path: &Path) {
+        self.master_env.push((name, path.to_owned()));
     }
 
     /// `vsjob ARGS`, not started yet.
@@ -141,6 +148,7 @@ impl Program {
         let child = self
             .command(&[&["master"], options].concat())
             .env("NOTIFY_SOCKET", &socket)
+            .envs(self.master_env.iter().cloned())
             .stderr(log)
             .spawn()?;
         let mut master = Master { child };
@@ -170,9 +178,25 @@ impl Master {
     /// It is gone already.
     pub fn kill(mut self) -> anyhow::Result<()> {
         self.child.kill()?;
+        self.was_killed()
+    }
+
+    /// Checks that it has been killed, by whomever.
+    ///
+    /// # Errors
+    /// It ended in another way, or not at all.
+    pub fn was_killed(mut self) -> anyhow::Result<()> {
         let status = self.child.wait()?;
         ensure!(status.signal() == Some(Signal::KILL.as_raw()), "{status}");
         Ok(())
+    }
+
+    /// Whether it has not ended yet.
+    ///
+    /// # Errors
+    /// It cannot be found out.
+    pub fn runs(&mut self) -> anyhow::Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
     }
 
     /// Waits for its end, which is its own, and answers how it ended.

@@ -14,6 +14,7 @@ use vsjob_engine::{Clock, SystemClock};
 
 use crate::lab::{Lab, Template};
 use crate::program::{Master, Program, Said};
+use crate::tree::Tree;
 
 /// How long anything may take to become so: a bound, not a measure.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -21,7 +22,13 @@ const LONGEST: Duration = Duration::from_secs(120);
 /// The address of the guest `web`.
 pub const ADDRESS: &str = "10.77.1.5";
 /// Its move to the second host.
-pub const MOVE: [&str; 5] = ["move", "--name", "web", "--dst", "vsh-02"];
+pub const MOVE: [&str; 7] = move_to("vsh-02");
+
+/// Its move to a host, however long a slow machine predicts that it stands still.
+#[must_use]
+pub const fn move_to(host: &str) -> [&str; 7] {
+    ["move", "--name", "web", "--dst", host, "--on-budget", "proceed"]
+}
 
 /// The network that the lab's guests are in.
 const NETWORKS: &str = "1,10.77.0.0/16,10.77.0.1,lab\n";
@@ -72,6 +79,21 @@ impl Site {
         Ok(Some(site))
     }
 
+    /// The same with a guest that holds `bytes` of data and takes some seconds to copy.
+    ///
+    /// # Errors
+    /// There can be one, and yet it fails.
+    pub fn with_slow_guest(bytes: usize) -> anyhow::Result<Option<Self>> {
+        let Some(site) = Self::up_with(2, |_| ",bwlimit=8m")? else {
+            return Ok(None);
+        };
+        let tree = Tree::of(Template::Tiny)?;
+        tree.random_file("var/lib/data/blob", bytes, &mut fastrand::Rng::with_seed(6))?;
+        site.template("large", &tree.archive()?)?;
+        site.guest("web", ADDRESS, "vsh-01", "large")?;
+        Ok(Some(site))
+    }
+
     /// Another program with a store of its own, for the same hosts.
     ///
     /// # Errors
@@ -95,6 +117,14 @@ impl Site {
     pub fn start_master(&mut self) -> anyhow::Result<()> {
         self.master = Some(self.program.master()?);
         Ok(())
+    }
+
+    /// Whether the master still runs.
+    ///
+    /// # Errors
+    /// There is none that was not ended.
+    pub fn master_runs(&mut self) -> anyhow::Result<bool> {
+        self.master.as_mut().context("no master runs")?.runs()
     }
 
     /// The master, which from here on is the caller's.
@@ -270,14 +300,22 @@ impl Site {
     /// # Errors
     /// Says what is not so.
     pub fn is_in_order(&self) -> anyhow::Result<()> {
+        self.nothing_is_left()?;
+        let locks = self.vsjob(&["locks", "--json"])?.json()?;
+        ensure!(locks["locks"].as_array().is_some_and(Vec::is_empty), "{locks}");
+        Ok(())
+    }
+
+    /// The same, while jobs may hold locks.
+    ///
+    /// # Errors
+    /// Says what is not so.
+    pub fn nothing_is_left(&self) -> anyhow::Result<()> {
         let left = self.vsjob(&["gc"])?.ok()?;
         ensure!(left.starts_with("nothing is left"), "{left}");
         let scan = self.vsjob(&["scan"])?;
         ensure!(scan.status.success(), "{scan:?}");
-        self.vsjob(&["audit", "verify"])?.ok()?;
-        let locks = self.vsjob(&["locks", "--json"])?.json()?;
-        ensure!(locks["locks"].as_array().is_some_and(Vec::is_empty), "{locks}");
-        Ok(())
+        self.vsjob(&["audit", "verify"])?.ok().map(drop)
     }
 }
 
@@ -315,6 +353,15 @@ impl Follower {
                     }
                 }
                 Err(why) => bail!("`{word}: {title}` was not told: {why}\n{}", self.told),
+            }
+        }
+    }
+
+    /// Waits until that many lines were told, or the job is over, or `at_most` has passed since the last line.
+    pub fn until_number(self, lines: usize, at_most: Duration) {
+        for _ in 0..lines {
+            if self.lines.recv_timeout(at_most).is_err() {
+                return;
             }
         }
     }

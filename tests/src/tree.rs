@@ -60,7 +60,9 @@ impl Tree {
         Ok(archive)
     }
 
-    fn root(&self) -> PathBuf {
+    /// The folder that it is in.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
         self.folder.path().join("root")
     }
 

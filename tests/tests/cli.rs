@@ -225,7 +225,18 @@ fn a_second_master_is_refused_and_the_first_goes_on() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_superseded_master_starts_only_to_take_over_and_then_its_jobs_stand_still() -> anyhow::Result<()> {
+fn a_master_that_is_stopped_in_the_moment_in_which_it_is_ready_ends_in_order() -> anyhow::Result<()> {
+    let program = program()?;
+    for _ in 0..20 {
+        let status = program.master()?.stop()?;
+        ensure!(status.success(), "{status}: {}", program.log());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_superseded_master_starts_only_to_take_over_and_then_holds_its_jobs_until_the_scan_is_accepted()
+-> anyhow::Result<()> {
     let program = program()?;
     let master = program.master()?;
     let id = program.run(&["submit", "demo"])?.ok()?;
@@ -239,11 +250,20 @@ fn a_superseded_master_starts_only_to_take_over_and_then_its_jobs_stand_still() 
     }
     let master = program.master_with(&["--take-over"])?;
     ensure!(program.log().contains("epoch=8"), "{}", program.log());
-    ensure!(job(&program, &id)?["state"] == "paused");
-    program.run(&["resume", &id])?.ok()?;
-    program.run(&["demo", "go", &id])?.ok()?;
+    for command in [&["resume", &id][..], &["cancel", &id], &["submit", "demo"]] {
+        program.run(command)?.refuses("VSJ0011", 4)?;
+    }
+    // Killed and started again as usual it still holds them.
     master.kill()?;
     let _master = program.master()?;
+    let scan = program.run(&["scan", "--json"])?.json()?;
+    ensure!(scan["held"]["jobs"][0]["job"] == id, "{scan}");
+    ensure!(scan["held"]["jobs"][0]["doubt"].is_null(), "{scan}");
+    let accept = |seal: &str| program.run(&["scan", "--accept", seal, "--reason", "it is as it should be"]);
+    accept("1f2e3d4c5b6a")?.refuses("VSJ0550", 4)?;
+    accept(scan["held"]["seal"].as_str().unwrap_or_default())?.ok()?;
+    accept("1f2e3d4c5b6a")?.refuses("VSJ0013", 4)?;
+    program.run(&["demo", "go", &id])?.ok()?;
     let log = program.run(&["logs", &id, "--follow"])?.ok()?;
     ensure!(log.ends_with("succeeded"), "{log}");
     Ok(())

@@ -4,29 +4,15 @@
 use anyhow::{Context, ensure};
 use serde_json::Value;
 use vsjob_tests::figures;
-use vsjob_tests::lab::Template;
-use vsjob_tests::site::{ADDRESS, Follower, Site, answer, until};
-use vsjob_tests::tree::Tree;
+use vsjob_tests::site::{ADDRESS, Follower, Site, answer, move_to, until};
 
 const SIZE: usize = 32 << 20;
 /// What is sent when the break comes, at least.
 const SENT: u64 = 8 << 20;
 
-/// A site whose guest takes some seconds to copy.
-fn site() -> anyhow::Result<Option<Site>> {
-    let Some(site) = Site::up_with(2, |_| ",bwlimit=8m")? else {
-        return Ok(None);
-    };
-    let tree = Tree::of(Template::Tiny)?;
-    tree.random_file("var/lib/data/blob", SIZE, &mut fastrand::Rng::with_seed(6))?;
-    site.template("large", &tree.archive()?)?;
-    site.guest("web", ADDRESS, "vsh-01", "large")?;
-    Ok(Some(site))
-}
-
 /// Submits a move, and returns in the middle of its first pass.
 fn copying(site: &Site, to: &str) -> anyhow::Result<(String, Follower)> {
-    let id = site.submit(&["move", "--name", "web", "--dst", to])?;
+    let id = site.submit(&move_to(to))?;
     let mut follower = site.follow(&id)?;
     follower.until("step started", "copy web while it runs")?;
     until("a good part is sent", || {
@@ -66,7 +52,9 @@ fn content(site: &Site, host: &str) -> anyhow::Result<String> {
 
 #[test]
 fn a_move_goes_on_after_each_break_in_the_middle_of_a_pass() -> anyhow::Result<()> {
-    let Some(site) = site()? else { return Ok(()) };
+    let Some(site) = Site::with_slow_guest(SIZE)? else {
+        return Ok(());
+    };
     let content = content(&site, "vsh-01")?;
 
     let (id, _) = copying(&site, "vsh-02")?;
@@ -98,8 +86,32 @@ fn a_move_goes_on_after_each_break_in_the_middle_of_a_pass() -> anyhow::Result<(
 }
 
 #[test]
+fn a_master_that_is_stopped_leaves_the_pass_running_and_the_next_one_follows_it() -> anyhow::Result<()> {
+    let Some(mut site) = Site::with_slow_guest(SIZE)? else {
+        return Ok(());
+    };
+    let content = content(&site, "vsh-01")?;
+    let (id, follower) = copying(&site, "vsh-02")?;
+    drop(follower);
+    ensure!(site.take_master()?.stop()?.success(), "{}", site.program.log());
+    let units = "systemctl list-units --plain --no-legend --state=active 'vsjob-*'";
+    let running = site.lab.run("vsh-01", units)?;
+    ensure!(running.contains(&format!("vsjob-{id}-")), "{running}");
+    site.start_master()?;
+    let job = site.succeeds(&id)?;
+    let mut steps = job["plan"].as_array().into_iter().flatten();
+    ensure!(
+        steps.all(|step| step["attempts"].as_u64() <= Some(1)),
+        "something was begun anew: {job}"
+    );
+    lives_on(&site, "vsh-02", &content)
+}
+
+#[test]
 fn a_master_whose_hosts_obey_another_changes_nothing_any_more_and_says_why() -> anyhow::Result<()> {
-    let Some(mut site) = site()? else { return Ok(()) };
+    let Some(mut site) = Site::with_slow_guest(SIZE)? else {
+        return Ok(());
+    };
     let content = content(&site, "vsh-01")?;
     let other = site.another_program()?;
     // Its epoch is no later than ours: the hosts refuse it.
@@ -140,8 +152,11 @@ fn a_master_whose_hosts_obey_another_changes_nothing_any_more_and_says_why() -> 
     site.vsjob(&["master"])?.refuses("VSJ0304", 4)?;
     newer.kill()?;
     let _master = site.program.master_with(&["--take-over"])?;
-    ensure!(site.job(&id)?["state"] == "paused", "{}", site.job(&id)?);
-    site.vsjob(&["resume", &id])?.ok()?;
+    site.vsjob(&["resume", &id])?.refuses("VSJ0011", 4)?;
+    let scan = site.vsjob(&["scan", "--json"])?.json()?;
+    ensure!(scan["held"]["jobs"][0]["doubt"].is_null(), "{scan}");
+    let seal = scan["held"]["seal"].as_str().unwrap_or_default();
+    site.vsjob(&["scan", "--accept", seal])?.ok()?;
     site.succeeds(&id)?;
     lives_on(&site, "vsh-02", &content)
 }

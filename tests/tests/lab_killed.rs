@@ -4,7 +4,7 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 use vsjob_tests::figures;
 use vsjob_tests::lab::Template;
-use vsjob_tests::site::{ADDRESS, Site, answer, until};
+use vsjob_tests::site::{ADDRESS, MOVE, Site, answer, move_to, until};
 use vsjob_tests::tree::Tree;
 
 const SEED: u64 = 20_261_125;
@@ -29,11 +29,11 @@ fn a_move_whose_master_is_killed_ten_times_sends_no_more_than_an_undisturbed_one
     let content = content(&site, "vsh-01")?;
 
     let before = wire(&site, "vsh-01")?;
-    let undisturbed = site.succeeds(&site.submit(&["move", "--name", "web", "--dst", "vsh-02"])?)?;
+    let undisturbed = site.succeeds(&site.submit(&MOVE)?)?;
     let undisturbed_bytes = wire(&site, "vsh-01")? - before;
 
     let before = wire(&site, "vsh-02")?;
-    let id = site.submit(&["move", "--name", "web", "--dst", "vsh-01"])?;
+    let id = site.submit(&move_to("vsh-01"))?;
     // Moments in terms of what has been sent: so they are spread over the move however fast this machine is.
     let mut moments: Vec<u64> = (0..KILLS).map(|_| random.u64(0..(FILES * FILE) as u64)).collect();
     moments.sort_unstable();

@@ -1,7 +1,8 @@
-//! The power of the source goes at the worst moment: what it finds when it is back must not start the guest again.
+//! The power goes at the worst moment: what a source finds when it is back must not start the guest again, and what was
+//! removed from a target does not come back.
 
 use anyhow::ensure;
-use vsjob_tests::site::{ADDRESS, MOVE, Site, answer};
+use vsjob_tests::site::{ADDRESS, MOVE, Site, answer, until};
 
 #[test]
 fn a_source_that_lost_its_power_right_after_its_fencing_does_not_start_the_guest() -> anyhow::Result<()> {
@@ -28,4 +29,18 @@ fn a_source_that_lost_its_power_right_after_its_fencing_does_not_start_the_guest
     let scan = site.vsjob(&["scan"])?;
     ensure!(scan.status.success(), "{scan:?}");
     Ok(())
+}
+
+#[test]
+fn a_power_cut_right_after_a_move_brings_nothing_of_it_back() -> anyhow::Result<()> {
+    let Some(site) = Site::with_guest()? else {
+        return Ok(());
+    };
+    site.succeeds(&site.submit(&MOVE)?)?;
+    for host in ["vsh-02", "vsh-01"] {
+        site.lab.power_cut(host)?;
+        site.lab.boot(host)?;
+    }
+    until("the guest runs again", || Ok(site.runs("web", "vsh-02")))?;
+    site.is_in_order()
 }

@@ -3,14 +3,12 @@
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use serde_json::Value;
-use vsjob_tests::hosts::{Host, World};
+use vsjob_tests::hosts::World as _;
+use vsjob_tests::house::House;
 use vsjob_tests::needs;
-use vsjob_tests::paper::PaperPool;
-use vsjob_tests::program::{Program, Said};
+use vsjob_tests::program::Said;
 
 /// No guest stands still for as little.
 const MOVE: [&str; 8] = [
@@ -24,71 +22,15 @@ const MOVE: [&str; 8] = [
     "to see",
 ];
 
-/// A guest `ldap` that runs on the first of two paper hosts, and a master that knows it.
-struct House {
-    paper: PaperPool,
-    program: Program,
+/// Submits the move, and waits for its question.
+fn asking(house: &House) -> anyhow::Result<String> {
+    let id = house.program.run(&MOVE)?.ok()?;
+    house.until(&id, |job| !job["question"].is_null())?;
+    Ok(id)
 }
 
-impl House {
-    fn new() -> anyhow::Result<Self> {
-        let paper = PaperPool::new(2)?;
-        let host = paper.host(1);
-        host.run(
-            "btrfs subvolume create \"$R/var/lib/machines/ldap\" >/dev/null",
-            &[],
-        )?;
-        host.write("var/lib/machines/ldap/etc/os-release", "ID=debian\n")?;
-        host.write("var/lib/machines/ldap/usr/bin/true", "")?;
-        host.write(
-            "var/lib/machines/ldap/etc/systemd/network/80-host0.network",
-            NETWORK,
-        )?;
-        host.write("etc/systemd/nspawn/ldap.nspawn", DEFINITION)?;
-        host.run("machinectl enable ldap && machinectl start ldap", &[])?;
-        let settings = format!("[paper]\ndirectory = \"{}\"\n", paper.folder().display());
-        let program = Program::new(&settings, "vsh-01\nvsh-02\n")?;
-        Ok(Self { paper, program })
-    }
-
-    /// Submits the move, and waits for its question.
-    fn asking(&self) -> anyhow::Result<String> {
-        let id = self.program.run(&MOVE)?.ok()?;
-        self.until(&id, |job| !job["question"].is_null())?;
-        Ok(id)
-    }
-
-    fn until(&self, id: &str, is_so: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
-        let mut job = Value::Null;
-        for _ in 0..6000 {
-            job = self.program.run(&["status", id, "--json"])?.json()?;
-            if is_so(&job) {
-                return Ok(job);
-            }
-            ensure!(job["over"] != true, "it is over: {job}");
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
-        anyhow::bail!("it never came to this: {job}")
-    }
-
-    fn ended(&self, id: &str) -> anyhow::Result<Value> {
-        self.until(id, |job| job["over"] == true)
-    }
-
-    fn answer(&self, id: &str, answer: &str) -> anyhow::Result<Said> {
-        self.program.run(&["answer", id, answer])
-    }
-}
-
-const NETWORK: &str = "[Match]\nName=host0\n[Network]\nAddress=10.77.1.9/16\n";
-const DEFINITION: &str = "[Exec]\nBoot=yes\nPrivateUsers=no\n[Network]\nBridge=br0\n";
-
-fn runs(host: &dyn Host) -> bool {
-    host.run(
-        "[ \"$(systemctl show -p ActiveState --value systemd-nspawn@ldap.service)\" = active ]",
-        &[],
-    )
-    .is_ok()
+fn answer(house: &House, id: &str, answer: &str) -> anyhow::Result<Said> {
+    house.program.run(&["answer", id, answer])
 }
 
 #[test]
@@ -96,7 +38,7 @@ fn a_move_that_would_stand_still_for_too_long_asks_through_a_death_of_its_master
     let house = House::new()?;
     let master = house.program.master()?;
     house.program.run(&["guest", "adopt"])?.ok()?;
-    let id = house.asking()?;
+    let id = asking(&house)?;
     let shown = house.program.run(&["status", &id])?.ok()?;
     ensure!(
         shown.contains("asks: ldap would stand still for about"),
@@ -110,7 +52,7 @@ fn a_move_that_would_stand_still_for_too_long_asks_through_a_death_of_its_master
     master.kill()?;
     let _master = house.program.master()?;
     house.until(&id, |job| !job["question"].is_null())?;
-    house.answer(&id, "no")?.ok()?;
+    answer(&house, &id, "no")?.ok()?;
     let job = house.ended(&id)?;
     ensure!(job["state"] == "rolled back", "{job}");
     ensure!(job["why"]["code"] == "VSJ0480", "{job}");
@@ -120,9 +62,9 @@ fn a_move_that_would_stand_still_for_too_long_asks_through_a_death_of_its_master
         "{message}"
     );
     ensure!(job["stood_still"].is_null(), "{job}");
-    ensure!(runs(house.paper.host(1)) && !house.paper.host(2).has("var/lib/machines/ldap"));
+    ensure!(house.runs("ldap", 1) && !house.paper.host(2).has("var/lib/machines/ldap"));
 
-    let late = house.answer(&id, "yes")?;
+    let late = answer(&house, &id, "yes")?;
     ensure!(
         late.status.code() == Some(1) || late.err.contains("VSJ0521"),
         "{late:?}"
@@ -135,13 +77,13 @@ fn a_yes_lets_it_go_on_and_cancel_takes_the_question_back() -> anyhow::Result<()
     let house = House::new()?;
     let master = house.program.master()?;
     house.program.run(&["guest", "adopt"])?.ok()?;
-    let cancelled = house.asking()?;
+    let cancelled = asking(&house)?;
     house.program.run(&["cancel", &cancelled])?.ok()?;
     let job = house.ended(&cancelled)?;
     ensure!(job["state"] == "cancelled" && job["question"].is_null(), "{job}");
 
-    let id = house.asking()?;
-    house.answer(&id, "yes")?.ok()?;
+    let id = asking(&house)?;
+    answer(&house, &id, "yes")?.ok()?;
     // Accepted means durable: the next master does not ask again.
     master.kill()?;
     let _master = house.program.master()?;
@@ -156,7 +98,7 @@ fn a_yes_lets_it_go_on_and_cancel_takes_the_question_back() -> anyhow::Result<()
         asked["outputs"]["answer"] == "yes, said root from this machine",
         "{asked}"
     );
-    ensure!(!runs(house.paper.host(1)) && runs(house.paper.host(2)));
+    ensure!(!house.runs("ldap", 1) && house.runs("ldap", 2));
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! What a job's key runs on the target: a receiver that a broken line has left is ended by the next one, and nobody else.
+//! A job's key on the target: it is added without harm to the others; and what it runs: a receiver that a broken line has
+//! left is ended by the next one, and nobody else.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -98,5 +99,77 @@ fn a_process_that_has_got_the_number_of_a_receiver_is_left_alone() -> anyhow::Re
     std::fs::write(folder.path().join("holder"), format!("{} 1\n", bystander.0.id()))?;
     ensure!(end(folder.path())?, "the lock was never free");
     ensure!(bystander.runs()?, "it was killed");
+    Ok(())
+}
+
+#[test]
+fn authorized_keys_that_cannot_be_rewritten_stay_as_they_are() -> anyhow::Result<()> {
+    const PRELUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../workers/src/prelude.sh");
+    let keys = "ssh-ed25519 AAAA root@master\nrestrict BBBB vsjob-1f2e3d4c\n";
+    let host = tempfile::tempdir()?;
+    let file = host.path().join("root/.ssh/authorized_keys");
+    std::fs::create_dir_all(host.path().join("root/.ssh"))?;
+    std::fs::write(&file, keys)?;
+    let rewrite = |limit: &str| {
+        let text = format!("R=$1; . \"$2\"; . \"$3\"; {limit}; transfer_authorized 1f2e3d4c");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &text, "test"]);
+        shell.arg(host.path()).args([PRELUDE, TRANSFER]).output()
+    };
+    // No byte more can be written into any file, as on a full disk.
+    let full = rewrite("trap '' XFSZ; ulimit -f 0")?;
+    let said = String::from_utf8_lossy(&full.stderr);
+    ensure!(
+        full.status.code() == Some(75) && said.contains("VSJ0468"),
+        "{full:?}"
+    );
+    ensure!(std::fs::read_to_string(&file)? == keys, "they are changed");
+    ensure!(rewrite(":")?.status.success());
+    ensure!(std::fs::read_to_string(&file)? == "ssh-ed25519 AAAA root@master\n");
+    Ok(())
+}
+
+#[test]
+fn a_key_of_a_job_can_do_nothing_but_write_its_tree() -> anyhow::Result<()> {
+    let folder = folder()?;
+    let outside = folder.path().join("outside");
+    let asks = |command: &str| {
+        Command::new("sh")
+            .arg(folder.path().join("receive"))
+            .arg(folder.path())
+            .env("SSH_ORIGINAL_COMMAND", command)
+            .stdin(Stdio::null())
+            .output()
+    };
+    let touch = format!("touch {}", outside.display());
+    for command in [
+        "",
+        "sh",
+        &touch,
+        &format!("rsync --server -logDtpre.iLsfxCIvu . /tree; {touch}"),
+        &format!("rsync --server -logDtpre.iLsfxCIvu . $({touch})"),
+        &format!("rsync --server -logDtpre.iLsfxCIvu . {}", outside.display()),
+        "rsync --server -logDtpre.iLsfxCIvu . /tree ../../etc",
+        "rsync --server --sender -logDtpre.iLsfxCIvu . /",
+        "rsync --server --daemon .",
+        "rsync --server --log-file=/etc/passwd . /tree",
+        "rsync --server --partial-dir=/etc . /tree",
+        "rsync --server --rsync-path=sh . /tree",
+        "rsync --server -s . /tree",
+        "rsync --server -logDtpre.iLsfxCIvu -Tlink . /tree",
+        "rsync --server -TlogDtpre.iLsfxCIvu . /tree",
+        "rsync --server -logDtpKre.iLsfxCIvu . /tree",
+        "rsync --server - . /tree",
+        "rsync --server --bwlimit=1k . /tree",
+        "end",
+    ] {
+        let answer = asks(command)?;
+        let said = String::from_utf8_lossy(&answer.stderr).into_owned();
+        ensure!(
+            answer.status.code() == Some(4) && said.starts_with("refused: "),
+            "{command}: {answer:?}"
+        );
+        ensure!(!outside.exists(), "{command}");
+    }
     Ok(())
 }

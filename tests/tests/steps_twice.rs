@@ -21,7 +21,12 @@ fn a_move() -> anyhow::Result<World> {
     let (pool, reference) = (PaperPool::new(2)?, tempfile::tempdir()?);
     guests::fill(reference.path())?;
     guests::settle(pool.host(1), reference.path())?;
-    let given = [("name", "ldap"), ("dst", "vsh-02"), ("health", "true")];
+    let given = [
+        ("name", "ldap"),
+        ("dst", "vsh-02"),
+        ("health", "true"),
+        ("max-downtime", "10m"),
+    ];
     let host = pool.host(1).name().clone();
     let guest = "ldap".parse()?;
     let steps = BySteps::new(&pool, "move", &given, |site| {

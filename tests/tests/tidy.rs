@@ -148,7 +148,7 @@ async fn run_directories_of_jobs_that_are_over_go_at_the_next_start_and_no_other
         runs(host, UNKNOWN)? == 1,
         "what the store does not know was touched"
     );
-    ensure!(strays(&program)? == [format!("\"run\" \"{UNKNOWN}\"")]);
+    ensure!(strays(&program)? == [format!("\"run\" \"{UNKNOWN}-1-1\"")]);
 
     host.run(&format!("rm -r \"$R/var/lib/vsjob/run/{UNKNOWN}-1-1\""), &[])?;
     ensure!(strays(&program)?.is_empty());

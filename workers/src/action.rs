@@ -54,14 +54,33 @@ impl HostAction {
     };
 }
 
-/// A future of the job that was submitted.
-pub type Submitting = Pin<Box<dyn Future<Output = Result<JobId, Failure>> + Send>>;
+/// A future of something that the master's desk does.
+pub type Doing<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
 
-/// Takes in jobs that other jobs leave work to.
-pub trait Submit: Send + Sync {
-    /// Submits `operation` with `args`, due after `wait`. The same `key` is the same job, however often it is submitted.
-    fn submit(&self, operation: &str, args: Vec<(String, String)>, wait: Duration, key: String)
-    -> Submitting;
+/// A job that another one leaves work to.
+#[derive(Clone, Debug)]
+pub struct Successor {
+    /// What it is to do.
+    pub operation: String,
+    /// With which parameters.
+    pub args: Vec<(String, String)>,
+    /// Due after this.
+    pub wait: Duration,
+    /// The same key is the same job, however often it is submitted.
+    pub key: String,
+    /// The job that it is a part of: in whose class it is, and in whose name. None: the master's own housekeeping.
+    pub part_of: Option<JobId>,
+}
+
+/// Where jobs leave work to other jobs, and hear of them.
+pub trait Desk: Send + Sync {
+    /// Submits a job. One that cannot be is a permanent failure.
+    fn submit(&self, successor: Successor) -> Doing<JobId>;
+    /// Waits until nothing will happen in the job without somebody's doing, and says how it stands, in a word.
+    fn rest(&self, job: JobId) -> Doing<String>;
+    /// Takes back the job of this key, in the name of the job that it is a part of: if there is one, and as far as that
+    /// is still possible.
+    fn take_back(&self, key: String, part_of: JobId) -> Doing<()>;
 }
 
 /// What an action on the master may use.
@@ -72,44 +91,32 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// People who can be asked.
     pub consents: Arc<Consents>,
-    submit: Arc<OnceLock<Arc<dyn Submit>>>,
+    desk: Arc<OnceLock<Arc<dyn Desk>>>,
 }
 
 impl Context {
-    /// A context in which time passes, and nobody takes in jobs yet.
+    /// A context in which time passes, and no desk is open yet.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
             consents: Arc::default(),
-            submit: Arc::default(),
+            desk: Arc::default(),
         }
     }
 
-    /// From now on jobs are handed to `submit`. What was set first stays.
-    pub fn submit_to(&self, submit: Arc<dyn Submit>) {
-        let _ = self.submit.set(submit);
+    /// From now on jobs are left to `desk`. What was set first stays.
+    pub fn open_desk(&self, desk: Arc<dyn Desk>) {
+        let _ = self.desk.set(desk);
     }
 
-    /// Hands work to a job of its own. See [`Submit::submit`].
+    /// Where jobs are left to.
     ///
     /// # Errors
-    /// It was not taken in; or nobody takes in jobs yet, which passes.
-    pub async fn submit(
-        &self,
-        operation: &str,
-        args: Vec<(String, String)>,
-        wait: Duration,
-        key: String,
-    ) -> Result<JobId, Failure> {
-        match self.submit.get() {
-            Some(submit) => submit.submit(operation, args, wait, key).await,
-            None => Err(Failure::new(
-                Class::Transient,
-                "VSJ0317",
-                "the master takes in no jobs yet",
-            )),
-        }
+    /// It is not open yet, which passes.
+    pub fn desk(&self) -> Result<&dyn Desk, Failure> {
+        let closed = || Failure::new(Class::Transient, "VSJ0317", "the master takes in no jobs yet");
+        self.desk.get().map(AsRef::as_ref).ok_or_else(closed)
     }
 }
 

@@ -26,7 +26,8 @@ pub(crate) fn settle(host: &HostName, what: &str, answer: &Answer) -> Result<Out
     }
 }
 
-/// The `key=value` lines of an answer.
+/// The `key=value` lines of an answer. What a host says is shown to people and handed to other hosts: a result with a
+/// character that could act on a terminal is refused as a whole, and so is a key that comes twice.
 pub(crate) fn parse_outputs(host: &HostName, what: &str, answer: &Answer) -> Result<Outputs, HostError> {
     let bad = |why: String| HostError::BadAnswer {
         host: host.clone(),
@@ -37,12 +38,18 @@ pub(crate) fn parse_outputs(host: &HostName, what: &str, answer: &Answer) -> Res
         return Err(bad(format!("{} bytes of results", answer.stdout.total())));
     };
     let text = std::str::from_utf8(bytes).map_err(|_| bad("results that are not text".to_owned()))?;
-    text.lines()
-        .map(|line| match line.split_once('=') {
-            Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-            None => Err(bad(format!("`{}` is no result", frame::printable(line)))),
-        })
-        .collect()
+    let mut outputs = Outputs::new();
+    for line in text.lines() {
+        let no_result = || bad(format!("`{}` is no result", frame::printable(line)));
+        let (key, value) = line.split_once('=').ok_or_else(no_result)?;
+        if line.chars().any(frame::acts_on_a_terminal) {
+            return Err(no_result());
+        }
+        if outputs.insert(key.to_owned(), value.to_owned()).is_some() {
+            return Err(bad(format!("`{key}` comes twice")));
+        }
+    }
+    Ok(outputs)
 }
 
 /// Why a script that ended with an exit code other than 0 failed.
@@ -101,6 +108,24 @@ mod tests {
         let pairs: Vec<_> = outputs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         assert_eq!(pairs, [("a", "1"), ("b", "x=y"), ("c", "")]);
         assert_eq!(settled(&answer(0, "hello\n", "")).unwrap_err().code, "VSJ0311");
+    }
+
+    #[test]
+    fn results_that_could_act_on_a_terminal_or_contradict_themselves_are_refused() {
+        for said in [
+            "a=\u{1b}[2J\n",
+            "a=\u{9b}2J\n",
+            "a=\u{202e}b\n",
+            "\u{7f}=1\n",
+            "a=1\na=2\n",
+        ] {
+            let refused = settled(&answer(0, said, "")).unwrap_err();
+            assert_eq!(refused.code, "VSJ0311", "{said:?}");
+            assert!(
+                !refused.message.chars().any(frame::acts_on_a_terminal),
+                "{refused:?}"
+            );
+        }
     }
 
     #[test]

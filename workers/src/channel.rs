@@ -115,7 +115,9 @@ impl Channel {
                 stderr: reply.stderr,
             }),
             Some(("unclaimed", _)) => Err(ChannelError::Unclaimed),
-            Some(("refused", epoch)) => Err(ChannelError::Refused(epoch.replace(':', "-"))),
+            Some(("refused", epoch)) => Err(ChannelError::Refused(crate::frame::printable(
+                &epoch.replace(':', "-"),
+            ))),
             Some((other, _)) => Err(lost(&format!("the host answered `{other}`"))),
         }
     }

@@ -4,36 +4,26 @@ use std::collections::BTreeSet;
 
 use vsjob_engine::{Epoch, HostName, JobId};
 
-use crate::HostError;
 use crate::channel::Answer;
+use crate::frame::printable;
+use crate::{HostError, RunName};
 
 /// What was found on a host when it was claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The host.
     pub host: HostName,
-    /// The run directories, of whatever job: those that our store does not know are for people to look at.
-    pub runs: Vec<Run>,
-}
-
-/// A run directory, or the mark of a step that was stopped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// `<job>-<step>-<attempt>`, or `<job>-<step>-stop`.
-    pub name: String,
-    /// `finished`, `running`, `interrupted`, `dead`, `starting` or `stop`.
-    pub state: String,
+    /// Which machine it said it is, as in its /etc/machine-id; empty if it has none.
+    pub machine: String,
+    /// Whose run directories are there, of whatever job: those that our store does not know are for people to look at.
+    pub runs: Vec<RunName>,
 }
 
 impl Claim {
     /// The jobs whose run directories were found.
     #[must_use]
     pub fn jobs(&self) -> BTreeSet<JobId> {
-        let of = |run: &Run| {
-            let mut parts = run.name.rsplitn(3, '-');
-            parts.nth(2)?.parse().ok()
-        };
-        self.runs.iter().filter_map(of).collect()
+        self.runs.iter().map(|run| run.job).collect()
     }
 }
 
@@ -61,7 +51,7 @@ pub(crate) fn parse(host: &HostName, ours: Epoch, answer: &Answer) -> Result<Cla
         Some(["refused", counter, id]) => {
             return Err(HostError::EpochRefused {
                 host: host.clone(),
-                have: format!("{counter}-{id}"),
+                have: printable(&format!("{counter}-{id}")),
                 ours,
             });
         }
@@ -69,15 +59,35 @@ pub(crate) fn parse(host: &HostName, ours: Epoch, answer: &Answer) -> Result<Cla
     }
     let runs = lines
         .map(|line| match line.split(' ').collect::<Vec<_>>()[..] {
-            ["run", name, state] => Ok(Run {
-                name: crate::frame::printable(name),
-                state: state.to_owned(),
-            }),
+            // What is none of ours is nothing to us.
+            ["run", name] => Ok(name.parse().ok()),
             _ => Err(bad("a line that is no run directory")),
         })
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(Claim {
         host: host.clone(),
-        runs,
+        machine: String::new(),
+        runs: runs.into_iter().flatten().collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Capture;
+
+    #[test]
+    fn a_host_that_refuses_with_an_escape_sequence_cannot_act_on_the_terminal() {
+        let answer = Answer {
+            code: 0,
+            stdout: Capture::of(b"refused 9 \x1b[2J\n"),
+            stderr: Capture::default(),
+        };
+        let ours = Epoch {
+            counter: 7,
+            id: uuid::Uuid::nil(),
+        };
+        let error = parse(&"vsh-01".parse().unwrap(), ours, &answer).unwrap_err();
+        assert!(matches!(error, HostError::EpochRefused { have, .. } if have == "9-\\u{1b}[2J"));
+    }
 }

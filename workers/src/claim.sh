@@ -1,5 +1,5 @@
 # Claims a host for one life of the master. COUNTER EPOCH. Answers `claimed`, or `refused COUNTER EPOCH` of the master
-# that the host obeys; then a line `run NAME STATE` for each run directory and each mark of a stopped step. When it
+# that the host obeys; then a line `run NAME` for each run directory and each mark of a stopped step. When it
 # answers `claimed`, no channel of another master is left, and none can change anything any more.
 
 home=$R/var/lib/vsjob
@@ -37,10 +37,5 @@ done
 
 printf 'claimed\n'
 for dir in "$home/run"/*; do
-	if [ -d "$dir" ]; then
-		run_state "$dir"
-		printf 'run %s %s\n' "${dir##*/}" "$state"
-	elif [ -e "$dir" ]; then
-		printf 'run %s stop\n' "${dir##*/}"
-	fi
+	[ ! -e "$dir" ] || printf 'run %s\n' "${dir##*/}"
 done

@@ -62,12 +62,18 @@ impl Capture {
     }
 }
 
-/// Text without what could act on a terminal: control characters but line ends and tabs are escaped.
+/// Whether a character could act on a terminal: a control character, or one that turns the direction of what follows.
+pub(crate) fn acts_on_a_terminal(c: char) -> bool {
+    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
+}
+
+/// Text without what could act on a terminal: such characters are escaped, but for line ends and tabs.
 #[must_use]
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
-            let plain = !c.is_control() || c == '\n' || c == '\t';
+            let plain = !acts_on_a_terminal(c) || c == '\n' || c == '\t';
             let escaped = (!plain).then(|| c.escape_default());
             plain
                 .then_some(c)
@@ -210,5 +216,6 @@ mod tests {
     #[test]
     fn what_a_guest_says_cannot_act_on_the_terminal() {
         assert_eq!(printable("a\x1b[2Jé\tb\n"), "a\\u{1b}[2Jé\tb\n");
+        assert_eq!(printable("a\u{202e}b"), "a\\u{202e}b");
     }
 }

@@ -9,6 +9,7 @@ use vsjob_engine::{Clock, Epoch, HostName};
 
 use crate::channel::{Answer, Channel, ChannelError, Request};
 use crate::claim::{self, Claim};
+use crate::frame::printable;
 use crate::line::{Line, LineError};
 use crate::{Drivers, HostError, Script, answer, internal};
 
@@ -93,6 +94,8 @@ pub struct Host {
     free: Semaphore,
     idle: Mutex<Vec<OpenChannel>>,
     facts: Mutex<Option<Facts>>,
+    /// Which machine it has to be, if that is known.
+    expected: Mutex<Option<String>>,
     claimed: tokio::sync::Mutex<Option<Epoch>>,
     superseded: watch::Sender<Option<HostError>>,
     claims: mpsc::UnboundedSender<Claim>,
@@ -114,6 +117,7 @@ impl Host {
             free: Semaphore::new(CHANNELS),
             idle: Mutex::default(),
             facts: Mutex::default(),
+            expected: Mutex::default(),
             claimed: tokio::sync::Mutex::default(),
             superseded,
             claims,
@@ -136,6 +140,17 @@ impl Host {
     #[must_use]
     pub fn facts(&self) -> Option<Facts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on it is this machine, or any. Channels to another one are not used again.
+    pub fn expect(&self, machine: Option<String>) {
+        let mut idle = self.idle_channels();
+        if let Some(facts) = self.facts()
+            && machine.as_ref().is_some_and(|machine| *machine != facts.machine)
+        {
+            idle.clear();
+        }
+        *self.expected.lock().unwrap_or_else(PoisonError::into_inner) = machine;
     }
 
     /// Asks, and waits for the answer. Who drops the future loses only the answer, unless nothing was sent yet. A
@@ -192,10 +207,34 @@ impl Host {
             .await?
             .map_err(|e| self.translate(&question, e))?;
         let claim = claim::parse(self.name(), epoch, &answer).inspect_err(|e| self.watch_for_refusal(e))?;
+        let machine = self.facts().unwrap_or_default().machine;
+        let claim = Claim { machine, ..claim };
         *claimed = Some(epoch);
         // Fails only when nobody wants to know.
         let _ = self.claims.send(claim);
         Ok(())
+    }
+
+    /// The counter of the epoch that it obeys; 0 if it was never claimed.
+    ///
+    /// # Errors
+    /// The host does not answer, or not with an epoch.
+    pub async fn obeys(self: &Arc<Self>) -> Result<u64, HostError> {
+        let hello = internal::HELLO.clone();
+        let what = hello.name.clone();
+        let answer = self
+            .ask(Question::read(hello, Vec::new(), self.parts.answer_limit))
+            .await?;
+        let said = answer::parse_outputs(self.name(), &what, &answer)?;
+        let epoch = said.get("epoch").map_or("", String::as_str);
+        let counter = epoch.split(' ').next().filter(|counter| !counter.is_empty());
+        counter.map_or(Ok(0), |counter| {
+            counter.parse().map_err(|_| HostError::BadAnswer {
+                host: self.name().clone(),
+                what,
+                why: format!("`{}` is no epoch", printable(epoch)),
+            })
+        })
     }
 
     /// The epoch that it is claimed for.
@@ -307,6 +346,18 @@ impl Host {
             boot: take("boot"),
             epoch: take("epoch"),
         };
+        let expected = self
+            .expected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some(known) = expected.filter(|known| *known != facts.machine) {
+            return Err(HostError::OtherMachine {
+                host: self.name().clone(),
+                known,
+                found: printable(&facts.machine),
+            });
+        }
         let process = vec![take("pid"), take("start"), take("group")];
         *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts);
         Ok(OpenChannel { channel, process })

@@ -13,6 +13,12 @@ pub enum HostError {
     Unreachable { host: HostName, why: String },
     #[error("{host} shows another host key than the known one")]
     HostKeyChanged { host: HostName },
+    #[error("{host} is another machine than before: {found}, not {known}")]
+    OtherMachine {
+        host: HostName,
+        known: String,
+        found: String,
+    },
     #[error("the host key of {host} is not known")]
     HostKeyUnknown { host: HostName },
     #[error("{host} does not let us in: {why}")]
@@ -82,6 +88,7 @@ impl HostError {
             Self::UnknownHost { .. } => "VSJ0314",
             Self::BadArguments { .. } => "VSJ0315",
             Self::UnknownAction { .. } => "VSJ0316",
+            Self::OtherMachine { .. } => "VSJ0540",
         }
     }
 
@@ -94,6 +101,9 @@ impl HostError {
             }
             Self::HostKeyChanged { .. } => {
                 "if the host was reinstalled, take the new key with `ssh-keygen -R` and `ssh-keyscan`; if not, somebody may be in between"
+            }
+            Self::OtherMachine { .. } => {
+                "if it was reinstalled or replaced for good: `vsjob host forget`; if not, correct address= in slaves.conf"
             }
             Self::AuthFailed { .. } => "put the master's public key into root's authorized_keys on the host",
             Self::EpochRefused { .. } => {
@@ -124,6 +134,7 @@ impl HostError {
     pub fn class(&self) -> Class {
         match self {
             Self::Unreachable { .. }
+            | Self::OtherMachine { .. }
             | Self::LineLost { .. }
             | Self::LimitExceeded { .. }
             | Self::Stalled { .. }
@@ -146,6 +157,7 @@ impl HostError {
         matches!(
             self,
             Self::Unreachable { .. }
+                | Self::OtherMachine { .. }
                 | Self::LineLost { .. }
                 | Self::EpochRefused { .. }
                 | Self::LimitExceeded { .. }

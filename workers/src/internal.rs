@@ -19,7 +19,7 @@ scripts! {
     /// Who the host is.
     HELLO = "hello.sh" with [];
     /// Claims a host.
-    CLAIM = "claim.sh" with [PROCESS, STATE];
+    CLAIM = "claim.sh" with [PROCESS];
     /// Ends a channel that hangs.
     END_CHANNEL = "launch/end_channel.sh" with [PROCESS];
     /// Launches a command.

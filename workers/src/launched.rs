@@ -4,10 +4,11 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use vsjob_engine::{Epoch, Failure, JobId, Mode, StepNo, Work};
+use vsjob_engine::{Epoch, Failure, HostName, JobId, StepNo};
 
 use crate::channel::Answer;
 use crate::host::{Host, Question};
+use crate::run_name::RunName;
 use crate::{HostError, Script, answer, internal};
 
 /// The longest that launching, following or retiring may take: a moment, on a host that is well.
@@ -20,20 +21,6 @@ const GRACE: Duration = Duration::from_secs(5);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 /// How long launching waits for the end of a short command, in seconds.
 const PATIENCE: &str = "0.3";
-
-/// The name of a run directory, and of the unit that runs in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RunName(String);
-
-impl RunName {
-    pub(crate) fn of(work: &Work) -> Self {
-        let side = match work.mode {
-            Mode::Do => "",
-            Mode::Undo => "u",
-        };
-        Self(format!("{}-{}-{side}{}", work.job, work.step, work.attempt))
-    }
-}
 
 /// How a launched command is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +61,7 @@ impl Launched {
     /// Launches `script`, or finds that it was launched before; waits a moment for its end.
     pub(crate) async fn launch(&self, script: &Script, args: &[String]) -> Result<State, Trouble> {
         let mut all = vec![
-            self.name.0.clone(),
+            self.name.to_string(),
             self.epoch.counter.to_string(),
             self.epoch.id.simple().to_string(),
             internal::WRAPPER.hash.clone(),
@@ -90,18 +77,18 @@ impl Launched {
 
     /// How it is now.
     pub(crate) async fn follow(&self) -> Result<State, Trouble> {
-        let question = Question::read(internal::FOLLOW.clone(), vec![self.name.0.clone()], LIMIT);
+        let question = Question::read(internal::FOLLOW.clone(), vec![self.name.to_string()], LIMIT);
         self.state(self.host.ask(question).await?)
     }
 
     /// Stops it, and returns when it is gone.
     pub(crate) async fn stop(&self) -> Result<(), Trouble> {
-        stop(&self.host, self.epoch, self.name.0.clone(), "one").await
+        stop(&self.host, self.epoch, self.name.to_string(), "one").await
     }
 
     /// Removes what is left of it on the host. It is gone, and had no effect.
     pub(crate) async fn retire(&self) -> Result<(), Trouble> {
-        self.order(&internal::RETIRE, vec![self.name.0.clone()], LIMIT)
+        self.order(&internal::RETIRE, vec![self.name.to_string()], LIMIT)
             .await
     }
 
@@ -120,43 +107,47 @@ impl Launched {
     }
 
     fn state(&self, answer: Answer) -> Result<State, Trouble> {
-        let what = &self.name.0;
-        let bad = |why: &str| {
-            Trouble::Host(HostError::BadAnswer {
-                host: self.host.name().clone(),
-                what: what.clone(),
-                why: why.to_owned(),
-            })
-        };
-        if answer::was_killed(answer.code) {
-            return Err(killed(&self.host, what));
-        }
-        if answer.code != 0 {
-            return Err(Trouble::Failed(answer::failure(self.host.name(), what, &answer)));
-        }
-        let bytes = answer
-            .stdout
-            .whole()
-            .ok_or_else(|| bad("more results than fit"))?;
-        let end = bytes
-            .iter()
-            .position(|&b| b == b'\n')
-            .ok_or_else(|| bad("no state"))?;
-        let line = String::from_utf8_lossy(&bytes[..end]).into_owned();
-        let (state, rest) = line.split_once(' ').unwrap_or((&line, ""));
-        match state {
-            "absent" => Ok(State::Absent),
-            "starting" => Ok(State::Running(String::new())),
-            "running" => Ok(State::Running(rest.to_owned())),
-            "interrupted" | "dead" => Ok(State::Gone),
-            "finished" if rest.parse().is_ok_and(answer::was_killed) => Ok(State::Gone),
-            "finished" => Ok(State::Finished(Answer {
-                code: rest.parse().map_err(|_| bad("an exit code that is none"))?,
-                stdout: crate::frame::Capture::of(&bytes[end + 1..]),
-                stderr: answer.stderr,
-            })),
-            _ => Err(bad("an unknown state")),
-        }
+        state(self.host.name(), &self.name.to_string(), answer)
+    }
+}
+
+/// Reads how the launched command `what` is from what the host answered about it.
+pub(crate) fn state(host: &HostName, what: &str, answer: Answer) -> Result<State, Trouble> {
+    let bad = |why: &str| {
+        Trouble::Host(HostError::BadAnswer {
+            host: host.clone(),
+            what: what.to_owned(),
+            why: why.to_owned(),
+        })
+    };
+    if answer::was_killed(answer.code) {
+        return Err(killed(host, what));
+    }
+    if answer.code != 0 {
+        return Err(Trouble::Failed(answer::failure(host, what, &answer)));
+    }
+    let bytes = answer
+        .stdout
+        .whole()
+        .ok_or_else(|| bad("more results than fit"))?;
+    let end = bytes
+        .iter()
+        .position(|&b| b == b'\n')
+        .ok_or_else(|| bad("no state"))?;
+    let line = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let (state, rest) = line.split_once(' ').unwrap_or((&line, ""));
+    match state {
+        "absent" => Ok(State::Absent),
+        "starting" => Ok(State::Running(String::new())),
+        "running" => Ok(State::Running(rest.to_owned())),
+        "interrupted" | "dead" => Ok(State::Gone),
+        "finished" if rest.parse().is_ok_and(answer::was_killed) => Ok(State::Gone),
+        "finished" => Ok(State::Finished(Answer {
+            code: rest.parse().map_err(|_| bad("an exit code that is none"))?,
+            stdout: crate::frame::Capture::of(&bytes[end + 1..]),
+            stderr: answer.stderr,
+        })),
+        _ => Err(bad("an unknown state")),
     }
 }
 
@@ -191,7 +182,7 @@ async fn order(
     let answer = host.ask(question).await?;
     match answer.code {
         0 => Ok(()),
-        code if answer::was_killed(code) => Err(killed(host, &script.name)),
+        code if answer::was_killed(code) => Err(killed(host.name(), &script.name)),
         _ => Err(Trouble::Failed(answer::failure(
             host.name(),
             &script.name,
@@ -201,9 +192,9 @@ async fn order(
 }
 
 /// A request of ours was killed half-way: as if the line had broken, what it was about is to be looked at again.
-fn killed(host: &Host, what: &str) -> Trouble {
+fn killed(host: &HostName, what: &str) -> Trouble {
     Trouble::Host(HostError::LineLost {
-        host: host.name().clone(),
+        host: host.clone(),
         what: what.to_owned(),
         why: "it was killed on the host".to_owned(),
     })

@@ -8,7 +8,8 @@ use futures::future::try_join_all;
 use vsjob_engine::{Clock, Epoch, Mode, Outcome, Outputs, Progress, Work};
 
 use crate::host::{Host, Question};
-use crate::launched::{self, Launched, RunName, State, Trouble};
+use crate::launched::{self, Launched, State, Trouble};
+use crate::run_name::RunName;
 use crate::{HostAction, HostError, Script, Side, answer};
 
 /// The first and the longest wait between two looks at a running command.

@@ -13,7 +13,7 @@ use crate::claim::Claim;
 use crate::host::{Host, HostParts};
 use crate::line::{Line, PaperLine, SshLine};
 use crate::perform::{Claims, Performer};
-use crate::{Action, Consents, Context, HostError, Registry, Settings, Slave, Slaves, Submit, launched};
+use crate::{Action, Consents, Context, Desk, HostError, Registry, Settings, Slave, Slaves, launched};
 
 /// All hosts, and what can be done on them.
 pub struct Pool {
@@ -64,9 +64,9 @@ impl Pool {
         Self::new(registry, parts.collect(), clock)
     }
 
-    /// From now on jobs that actions leave work to are handed to `submit`.
-    pub fn submit_to(&self, submit: Arc<dyn Submit>) {
-        self.context.submit_to(submit);
+    /// From now on actions leave work to jobs of their own at `desk`.
+    pub fn open_desk(&self, desk: Arc<dyn Desk>) {
+        self.context.open_desk(desk);
     }
 
     /// What jobs ask people for.
@@ -103,6 +103,19 @@ impl Pool {
             (host.name().clone(), claimed)
         }))
         .await
+    }
+
+    /// The highest counter of an epoch that a host obeys, and the hosts that do not say theirs. Changes nothing.
+    pub async fn highest_epoch(&self) -> (u64, Vec<HostError>) {
+        let asked = join_all(self.hosts().map(Host::obeys)).await;
+        let (mut highest, mut silent) = (0, Vec::new());
+        for answer in asked {
+            match answer {
+                Ok(counter) => highest = highest.max(counter),
+                Err(error) => silent.push(error),
+            }
+        }
+        (highest, silent)
     }
 
     /// What is found on each host when it is claimed, now or later. There is one such stream: `None` the second time.
@@ -202,5 +215,12 @@ impl Actions for Pool {
             }))
             .await;
         })
+    }
+
+    fn expect(&self, host: &HostName, machine: Option<String>) {
+        // What is known of a host that is in slaves.conf no more is no use to anybody.
+        if let Some(host) = self.hosts.get(host) {
+            host.expect(machine);
+        }
     }
 }

@@ -32,21 +32,32 @@ transfer_host_key() {
 	fail permanent VSJ0461 "this host has no host key in $R/etc/ssh"
 }
 
-# transfer_authorized JOB [LINE]: rewrites root's authorized keys without the job's key, then with LINE.
+# transfer_authorized JOB [LINE]: rewrites root's authorized keys without the job's key, then with LINE. Nobody would get
+# into this host any more if they were lost: nothing takes their place that is not whole on the disk.
 transfer_authorized() {
 	transfer_file=$R/root/.ssh/authorized_keys
 	mkdir -p "$jobs" "$R/root/.ssh"
 	[ ! -L "$transfer_file" ] || transfer_file=$(readlink -f "$transfer_file")
 	(
 		flock -w 20 8 || fail transient VSJ0462 "another change of the authorized keys does not end"
-		if [ -e "$transfer_file" ]; then
-			grep -v " vsjob-$1\$" "$transfer_file" || true
-		fi >"$transfer_file.vsjob"
-		[ -z "${2:-}" ] || printf '%s\n' "$2" >>"$transfer_file.vsjob"
-		chmod 600 "$transfer_file.vsjob"
+		transfer_rewritten "$1" "${2:-}" || {
+			rm -f "$transfer_file.vsjob"
+			fail transient VSJ0468 "the authorized keys cannot be rewritten"
+		}
 		mv "$transfer_file.vsjob" "$transfer_file"
 		durable "$transfer_file"
 	) 8>"$jobs/authorized.lock"
+}
+
+# Writes what they are to be beside transfer_file.
+transfer_rewritten() {
+	: >"$transfer_file.vsjob" || return
+	if [ -e "$transfer_file" ]; then
+		# 1 says that no line is left.
+		grep -v " vsjob-$1\$" "$transfer_file" >"$transfer_file.vsjob" || [ $? = 1 ] || return
+	fi
+	[ -z "$2" ] || printf '%s\n' "$2" >>"$transfer_file.vsjob" || return
+	chmod 600 "$transfer_file.vsjob" && sync "$transfer_file.vsjob"
 }
 
 # transfer_allow JOB KEY INTO SCRATCH DAYS: that key may write the tree INTO, with half files in SCRATCH, for so long.
@@ -76,7 +87,10 @@ transfer_end() {
 			sh "$jobs/$1/receive" "$jobs/$1" end || fail transient VSJ0463 "a receiver of the job does not end"
 		fi
 		if [ -s "$jobs/$1/scratch" ]; then
-			rm -rf "$(cat "$jobs/$1/scratch")"
+			read -r transfer_scratch <"$jobs/$1/scratch"
+			rm -rf "$transfer_scratch"
+			# Before the folder is gone that names it.
+			durable "$transfer_scratch"
 		fi
 		rm -rf "${jobs:?}/$1"
 	fi
@@ -106,8 +120,10 @@ transfer_begins() {
 # transfer_since JOB: the pass that began last is whole: what has not changed since it began is right in the copy.
 transfer_since() {
 	printf '%s.%s\n' "${transfer_begin%?????????}" "${transfer_begin#"${transfer_begin%?????????}"}" >"$jobs/$1/since.part"
-	mv "$jobs/$1/since.part" "$jobs/$1/since"
-	durable "$jobs/$1/since"
+	transfer_keep "$jobs/$1/since"
+	[ -e "$jobs/$1/folders.now" ] || return 0
+	cp "$jobs/$1/folders.now" "$jobs/$1/folders.part"
+	transfer_keep "$jobs/$1/folders"
 }
 
 # transfer_send JOB TREE TOTAL NOTE OPTION…: makes the target's tree equal to TREE, after transfer_to. Sets transfer_exit
@@ -117,6 +133,11 @@ transfer_send() {
 	transfer_dir=$jobs/$1 transfer_tree=$2 transfer_total=$3 transfer_note=$4
 	shift 4
 	rm -f "$transfer_dir/log"
+	if [ ! -e "$transfer_dir/folders" ]; then
+		transfer_folders
+		cp "$transfer_dir/folders.now" "$transfer_dir/folders.part"
+		transfer_keep "$transfer_dir/folders"
+	fi
 	transfer_changed &
 	transfer_run --delete --partial-dir=/scratch --log-file="$transfer_dir/log" --log-file-format='%i %n' "$@"
 	wait "$!" || fail transient VSJ0467 "what has changed in the guest cannot be found"
@@ -129,19 +150,46 @@ transfer_send() {
 	sed -n 's/^[^]]*\] <f[^ ]* //p' "$transfer_dir/log" | tr '\n' '\0' | sort -z >"$transfer_dir/sent"
 	comm -z -23 "$transfer_dir/changed" "$transfer_dir/sent" >"$transfer_dir/doubtful"
 	if [ -s "$transfer_dir/doubtful" ]; then
+		# Broken off, this leaves some of them as they are called now: a name that goes back to what it was is a change.
+		comm -z -12 "$transfer_dir/folders" "$transfer_dir/folders.now" >"$transfer_dir/folders.part"
+		transfer_keep "$transfer_dir/folders"
 		transfer_run --ignore-times --inplace --from0 --files-from="$transfer_dir/doubtful" "$@"
 		sent=$((sent + $(transfer_count 'Total bytes sent')))
 	fi
 }
 
 # The files of which size and time do not tell. Their status has changed then at the earliest, and nobody can set that
-# time.
+# time. And those beneath a folder that was renamed: that changes nothing of theirs, and under their new name the copy may
+# have another file of the same size and time, as what comes out of archives often has.
 transfer_changed() {
 	: >"$transfer_dir/changed"
 	[ -s "$transfer_dir/since" ] || return 0
 	read -r transfer_from <"$transfer_dir/since"
 	find "$transfer_tree" -type f -newerct "@$transfer_from" -printf '%P\0' >"$transfer_dir/found"
-	sort -z "$transfer_dir/found" >"$transfer_dir/changed"
+	transfer_folders
+	comm -z -13 "$transfer_dir/folders" "$transfer_dir/folders.now" | cut -z -d ' ' -f 2- >"$transfer_dir/renamed"
+	if [ -s "$transfer_dir/renamed" ]; then
+		# Each begins with a dot, so that none is an option.
+		sed -z 's|^|./|' "$transfer_dir/renamed" | (
+			cd "$transfer_tree" || exit
+			# shellcheck disable=SC2016 # it is for the inner shell
+			xargs -0 sh -c 'find "$@" -type f -printf "%p\\0"' find
+		) >"$transfer_dir/beneath"
+		sed -z 's|^\./||' "$transfer_dir/beneath" >>"$transfer_dir/found"
+	fi
+	sort -z -u "$transfer_dir/found" >"$transfer_dir/changed"
+}
+
+# Lists the folders there are now, each by what it is and its name.
+transfer_folders() {
+	find "$transfer_tree" -mindepth 1 -type d -printf '%i %P\0' >"$transfer_dir/folders.found"
+	sort -z "$transfer_dir/folders.found" >"$transfer_dir/folders.now"
+}
+
+# transfer_keep FILE: what was prepared as FILE.part is FILE from now on.
+transfer_keep() {
+	mv "$1.part" "$1"
+	durable "$1"
 }
 
 # transfer_run OPTION…: one run of rsync. Sets transfer_exit.
@@ -250,7 +298,8 @@ for word; do
 	--bwlimit=*) ;;
 	--*) refuse 'an option' ;;
 	-*)
-		case ${word%%e.*} in *[!a-zA-Z-]* | *s*) refuse 'a flag' ;; esac
+		# Those of -aHAXS, --ignore-times and --files-from. Others take a path, as -T does, or follow a link of the tree, as -K does.
+		case ${word%%e.*} in - | -*[!lHogDtpAXrRSI]*) refuse 'a flag' ;; esac
 		flags="$flags $word"
 		;;
 	*) refuse 'a word' ;;

@@ -12,13 +12,14 @@ pub(crate) const OPERATION: Operation = Operation {
         Parameter::GUEST,
         Parameter::required("host", "HOST", "where it is"),
     ],
+    all: None,
     plan,
 };
 
 fn plan(request: &Reading<'_>, site: &Site) -> Result<Planned, Refusal> {
     let guest: GuestName = request.required("name")?;
     let host: HostName = request.required("host")?;
-    site.host(&host)?;
+    site.known(&host)?;
     if let Some(known) = site.placement.get(&guest) {
         return Err(Refusal::GuestExists {
             guest,

@@ -58,6 +58,7 @@ pub(crate) const OPERATION: Operation = Operation {
         Parameter::switch("start", "start it"),
         Parameter::switch("enable", "let it start with its host"),
     ],
+    all: None,
     plan: |reading, site| plan(&Create::read(reading, site)?, site),
 };
 

@@ -19,6 +19,7 @@ pub(crate) const OPERATION: Operation = Operation {
             "let step N fail, with its effect made, so that the job unwinds",
         ),
     ],
+    all: None,
     plan,
 };
 

@@ -1,8 +1,10 @@
-//! `guest start|stop|enable|disable`: small operations on a guest where it lives. Each ends by looking how it is, for
+//! `guest start|stop|enable|disable`: small operations on a guest where it lives. Each begins by looking whether it is
+//! still there, for it may have waited for a move, and ends by looking how it is, for
 //! the answer `<host>:<guest>:<enabled|disabled>:<running|stopped>` of VS-Tools.
 
 use vsjob_engine::HostName;
 
+use crate::actions::check_present::CheckPresent;
 use crate::actions::disable_guest::DisableGuest;
 use crate::actions::enable_guest::EnableGuest;
 use crate::actions::read_facts::ReadFacts;
@@ -10,6 +12,12 @@ use crate::actions::start_guest::StartGuest;
 use crate::actions::stop_guest::StopGuest;
 use crate::actions::tell_state::TellState;
 use crate::{GuestName, Held, Operation, Parameter, Planned, Planner, Reading, Refusal, Site, YesNo};
+
+const PARAMETERS: &[Parameter] = &[
+    Parameter::GUEST_OR_ALL,
+    Parameter::ALL,
+    Parameter::optional("host", "HOST", "with --all: those that are there"),
+];
 
 pub(crate) const START: Operation = operation("guest-start", "start a guest", |r, s| {
     plan(r, s, "start", |p, host, guest| {
@@ -67,7 +75,8 @@ const fn operation(
     Operation {
         name,
         summary,
-        parameters: &[Parameter::GUEST],
+        parameters: PARAMETERS,
+        all: Some("host"),
         plan,
     }
 }
@@ -79,10 +88,17 @@ fn plan(
     change: fn(&mut Planner, &HostName, &GuestName),
 ) -> Result<Planned, Refusal> {
     let guest: GuestName = request.required("name")?;
+    if request.optional::<HostName>("host")?.is_some() {
+        return Err(Refusal::bad(
+            "host",
+            &"it goes with --all; the guest's own host is known",
+        ));
+    }
     let host = site.place_of(&guest)?.clone();
-    site.host(&host)?;
+    site.known(&host)?;
 
     let mut p = Planner::default();
+    p.on(&host, CheckPresent { guest: guest.clone() });
     change(&mut p, &host, &guest);
     p.on(&host, TellState { guest: guest.clone() });
 

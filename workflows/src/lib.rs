@@ -3,6 +3,7 @@
 
 pub mod actions;
 mod adopt;
+mod batch;
 mod create;
 mod demo;
 mod downtime;
@@ -19,6 +20,7 @@ mod site;
 mod tests;
 
 pub use actions::registry;
+pub use batch::{Tally, tally};
 pub use downtime::stood_still;
 pub use names::{
     BadAmount, CpuPercent, DeviceName, GuestName, Line, Megabytes, MovedName, OnBudget, ShortId, Span,

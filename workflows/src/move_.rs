@@ -41,9 +41,14 @@ pub(crate) const OPERATION: Operation = Operation {
     name: "move",
     summary: "move a guest to another host, nearly live",
     parameters: &[
-        Parameter::GUEST,
+        Parameter::GUEST_OR_ALL,
+        Parameter::ALL,
         Parameter::required("dst", "HOST", "where it goes"),
-        Parameter::optional("src", "HOST", "refuse unless it is there now"),
+        Parameter::optional(
+            "src",
+            "HOST",
+            "refuse unless it is there now; with --all: those that are",
+        ),
         Parameter::optional("max-downtime", "TIME", "how long it may stand still (5s)"),
         Parameter::optional(
             "on-budget",
@@ -57,6 +62,7 @@ pub(crate) const OPERATION: Operation = Operation {
         ),
         Parameter::optional("grace", "TIME", "when what it leaves behind is deleted (7d)"),
     ],
+    all: Some("src"),
     plan: |reading, site| plan(&Move::read(reading)?, site),
 };
 
@@ -105,7 +111,7 @@ impl Move {
                 said: said.clone(),
             });
         }
-        let (source, target) = (site.host(from)?, site.host(to)?);
+        let (source, target) = (site.known(from)?, site.host(to)?);
         if from == to {
             return Err(Refusal::AlreadyThere {
                 guest: guest.clone(),
@@ -196,7 +202,7 @@ impl Transfer<'_> {
 fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
     let from = request.resolve(site)?;
     let Move { guest, to, .. } = request;
-    let (source, target) = (site.host(&from)?, site.host(to)?);
+    let (source, target) = (site.known(&from)?, site.host(to)?);
     let bwlimit = Line::of(&source.bwlimit).map_err(|why| Refusal::bad("name", &why))?;
     let mut p = Planner::default();
 

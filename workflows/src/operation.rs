@@ -70,6 +70,8 @@ pub struct Operation {
     pub summary: &'static str,
     /// What it takes.
     pub parameters: &'static [Parameter],
+    /// It can be done for many guests at once, by `--all`: the parameter that then says on which host they are.
+    pub(crate) all: Option<&'static str>,
     pub(crate) plan: fn(&Reading<'_>, &Site) -> Result<Planned, Refusal>,
 }
 
@@ -80,7 +82,10 @@ impl Operation {
     /// The request is not one, or it cannot be done.
     pub fn plan(&self, given: &Parameters, site: &Site) -> Result<Planned, Refusal> {
         let reading = Reading::begin(self.name, self.parameters, given)?;
-        (self.plan)(&reading, site)
+        match self.all {
+            Some(on) if reading.switch("all")? => crate::batch::plan(self, on, given, &reading, site),
+            _ => (self.plan)(&reading, site),
+        }
     }
 }
 

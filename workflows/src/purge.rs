@@ -1,11 +1,13 @@
 //! `purge`: what a move left behind is deleted, but only after the copy that placement names has been seen, whole and
 //! startable. `purge-later` is what a move submits, due after its grace: it holds nothing, and submits the purge, which
-//! is planned by what placement says then. OPERATIONS.md, 'Plans'.
+//! is planned by what placement says then. The guest may be on its way elsewhere in that very moment, or not be whole: a purge
+//! that is taken back leaves another `purge-later`, so what waits to be deleted always has an owner. OPERATIONS.md, 'Plans'.
 
 use vsjob_engine::HostName;
+use vsjob_engine::UndoKind::Cleaning;
 
 use crate::actions::check_copy::CheckCopy;
-use crate::actions::hand_over::BeginPurge;
+use crate::actions::hand_over::{BeginPurge, KeepForLater};
 use crate::actions::purge_moved::PurgeMoved;
 use crate::{
     GuestName, Held, Line, MovedName, Operation, Parameter, Planned, Planner, Reading, Refusal, Site,
@@ -21,6 +23,7 @@ pub(crate) const OPERATION: Operation = Operation {
     name: "purge",
     summary: "delete what a move left behind, after its guest was seen whole where it lives",
     parameters: PARAMETERS,
+    all: None,
     plan: |reading, site| plan(&Purge::read(reading, site)?, site),
 };
 
@@ -28,6 +31,7 @@ pub(crate) const LATER: Operation = Operation {
     name: "purge-later",
     summary: "purge what a move left behind, when the grace is over",
     parameters: PARAMETERS,
+    all: None,
     plan: |reading, site| plan_later(&Purge::read(reading, site)?),
 };
 
@@ -40,7 +44,7 @@ struct Purge {
 impl Purge {
     fn read(request: &Reading<'_>, site: &Site) -> Result<Self, Refusal> {
         let host = request.required("host")?;
-        site.host(&host)?;
+        site.known(&host)?;
         Ok(Self {
             guest: request.required("name")?,
             moved: request.required("moved")?,
@@ -52,9 +56,15 @@ impl Purge {
 fn plan(request: &Purge, site: &Site) -> Result<Planned, Refusal> {
     let Purge { guest, host, moved } = request;
     let place = site.place_of(guest)?;
-    site.host(place)?;
+    site.known(place)?;
 
     let mut p = Planner::default();
+    p.here(KeepForLater {
+        guest: guest.clone(),
+        host: Line::of(host).map_err(|why| Refusal::bad("host", &why))?,
+        moved: moved.clone(),
+    })
+    .undo(Cleaning);
     p.on(place, CheckCopy { guest: guest.clone() });
     p.on(host, PurgeMoved { moved: moved.clone() }).pivot();
 

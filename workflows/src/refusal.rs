@@ -88,9 +88,15 @@ pub enum Refusal {
         /// Why not.
         why: &'static str,
     },
+    /// Nothing new is sent to that host.
+    #[error("{0} is in maintenance: nothing new is sent there")]
+    InMaintenance(HostName),
     /// No host is left to choose from.
     #[error("no host can be chosen")]
     NoHost,
+    /// A batch of nobody.
+    #[error("there is no guest{} for which this would be done", .0.as_ref().map_or(String::new(), |host| format!(" on {host}")))]
+    NoGuests(Option<HostName>),
     /// The two hosts' drivers differ.
     #[error("{from} and {to} have different drivers, and a guest moves only between equal ones")]
     DriversDiffer {
@@ -129,6 +135,8 @@ impl Refusal {
             Self::NoHost => "VSJ0413",
             Self::DriversDiffer { .. } => "VSJ0414",
             Self::Unable { .. } => "VSJ0415",
+            Self::InMaintenance(_) => "VSJ0541",
+            Self::NoGuests(_) => "VSJ0416",
         }
     }
 
@@ -154,14 +162,18 @@ impl Refusal {
             Self::UnknownTemplate(_) => "templates are files NAME.tar, .tar.gz or .tar.zst in the master's folder of templates".to_owned(),
             Self::NoNetwork(_) => "add its network to networks.conf".to_owned(),
             Self::BadAddress { .. } => "choose another address with --interface".to_owned(),
-            Self::NoHost => "name one with --host, or look at the options `noselect` in slaves.conf".to_owned(),
+            Self::NoHost => "name one with --host, or look at `vsjob host list`: noselect in slaves.conf, and maintenance".to_owned(),
             Self::DriversDiffer { .. } => "choose a host with the same drivers with --dst".to_owned(),
             Self::Unable { .. } => "choose another host".to_owned(),
+            Self::InMaintenance(host) => {
+                format!("choose another host; `vsjob host maintenance {host} off` ends it")
+            }
+            Self::NoGuests(_) => "`vsjob guest list` shows the guests and where they live".to_owned(),
         }
     }
 
     /// A parameter that is not the name it should be.
-    pub(crate) fn bad(name: &'static str, why: &impl std::fmt::Display) -> Self {
+    pub fn bad(name: &'static str, why: &impl std::fmt::Display) -> Self {
         Self::BadParameter {
             name,
             why: why.to_string(),

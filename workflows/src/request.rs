@@ -27,6 +27,11 @@ impl Parameter {
     /// The guest that an operation is about.
     pub(crate) const GUEST: Self = Self::required("name", "GUEST", "the guest");
 
+    /// The guest that an operation is about, where `--all` may stand in its place.
+    pub(crate) const GUEST_OR_ALL: Self = Self::optional("name", "GUEST", "the guest");
+    /// See [`Parameter::GUEST_OR_ALL`].
+    pub(crate) const ALL: Self = Self::switch("all", "every guest, each as a job of its own");
+
     /// One that must be given.
     pub(crate) const fn required(name: &'static str, value: &'static str, help: &'static str) -> Self {
         let required = true;

@@ -1,7 +1,7 @@
 //! What a request is resolved against: the pool as the master knows it at the moment of submit. Nothing here is asked
 //! of a host; what may have changed meanwhile is checked again by the first steps of a plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use vsjob_engine::HostName;
@@ -22,6 +22,8 @@ pub struct Site {
     pub networks: Networks,
     /// create.conf.
     pub defaults: CreateDefaults,
+    /// Hosts that nothing new is sent to.
+    pub maintenance: BTreeSet<HostName>,
     /// The templates that the master has.
     pub templates: BTreeMap<TemplateName, Template>,
 }
@@ -67,11 +69,23 @@ impl Site {
             .ok_or_else(|| Refusal::UnknownGuest(guest.clone()))
     }
 
-    /// The host of that name.
+    /// The host of that name, for something new that is sent there.
+    ///
+    /// # Errors
+    /// slaves.conf does not have it, or it is in maintenance.
+    pub fn host(&self, host: &HostName) -> Result<&SiteHost, Refusal> {
+        let known = self.known(host)?;
+        if self.maintenance.contains(host) {
+            return Err(Refusal::InMaintenance(host.clone()));
+        }
+        Ok(known)
+    }
+
+    /// The host of that name, for what is there already: guests are taken off a host in maintenance, too.
     ///
     /// # Errors
     /// slaves.conf does not have it.
-    pub fn host(&self, host: &HostName) -> Result<&SiteHost, Refusal> {
+    pub fn known(&self, host: &HostName) -> Result<&SiteHost, Refusal> {
         self.hosts
             .get(host)
             .ok_or_else(|| Refusal::UnknownHost(host.clone()))
@@ -95,7 +109,7 @@ impl Site {
         let guests = |host: &HostName| self.placement.values().filter(|place| *place == host).count();
         self.hosts
             .iter()
-            .filter(|(_, known)| known.selectable)
+            .filter(|(host, known)| known.selectable && !self.maintenance.contains(*host))
             .map(|(host, _)| host)
             .min_by_key(|host| guests(host))
             .ok_or(Refusal::NoHost)

@@ -212,6 +212,36 @@ fn what_cannot_be_done_is_refused_with_a_code_before_anything_changes() {
 }
 
 #[test]
+fn nothing_new_is_sent_to_a_host_in_maintenance_and_what_is_there_may_leave_it() {
+    let vsh = |number: u32| format!("vsh-0{number}").parse().unwrap();
+    let in_maintenance = |hosts: &[u32]| Site {
+        maintenance: hosts.iter().map(|number| vsh(*number)).collect(),
+        ..site()
+    };
+    let plan = |name: &str, given: &str, site: &Site| operation(name).unwrap().plan(&parameters(given), site);
+    let refused = |name: &str, given: &str, site: &Site| plan(name, given, site).unwrap_err().code();
+
+    let target = in_maintenance(&[2]);
+    assert_eq!(refused("move", "name=ldap dst=vsh-02", &target), "VSJ0541");
+    let new = "name=web interface=10.0.1.5 template=debian";
+    let there = format!("{new} host=vsh-02");
+    assert_eq!(refused("create", &there, &target), "VSJ0541");
+    // vsh-01 has a guest and vsh-02 none, but is not chosen.
+    let chosen = plan("create", new, &target).unwrap();
+    assert!(chosen.plan.hosts().contains(&vsh(1)) && !chosen.plan.hosts().contains(&vsh(2)));
+    assert_eq!(refused("create", new, &in_maintenance(&[1, 2])), "VSJ0413");
+
+    let source = in_maintenance(&[1]);
+    for (name, given) in [
+        ("move", "name=ldap dst=vsh-02"),
+        ("guest-stop", "name=ldap"),
+        ("purge", "name=ldap host=vsh-02 moved=ldap.moved-1f2e3d4c"),
+    ] {
+        assert!(plan(name, given, &source).is_ok(), "{name}");
+    }
+}
+
+#[test]
 fn every_code_is_explained() {
     let mut texts = vec![include_str!("refusal.rs").to_owned()];
     let actions = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/actions")).unwrap();

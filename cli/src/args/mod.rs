@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use vsjob_engine::HostName;
 
 pub(crate) use submission::Submission;
 
@@ -110,11 +111,21 @@ pub(crate) enum Command {
     /// Guests: list, start, stop, enable, disable, take in
     #[command(subcommand)]
     Guest(Guest),
-    /// Show the hosts of the pool
+    /// Hosts: list, show, keep new guests away, forget
     #[command(subcommand)]
     Host(Host),
+    /// The master's clock: show it, accept a jump
+    #[command(subcommand)]
+    Clock(Clock),
     /// Look at every host and report where it differs from what the master knows; changes nothing
-    Scan,
+    Scan {
+        /// After a take-over: let the jobs go on that the master holds, having read the scan with this seal
+        #[arg(long, value_name = "SEAL")]
+        accept: Option<String>,
+        /// Why; goes into the audit log
+        #[arg(long, value_name = "TEXT", requires = "accept")]
+        reason: Option<String>,
+    },
     /// Single actions, by hand
     #[command(subcommand)]
     Step(Step),
@@ -131,6 +142,16 @@ pub(crate) enum Command {
     },
     /// Run the master
     Master(Start),
+    /// Write a backup of the master into a file: its store and its configuration; works while it runs, and after it died
+    BackupMaster {
+        /// A new file; a tar archive
+        file: PathBuf,
+    },
+    /// Restore a master from its backup, on this machine or another; it then starts only with `master --take-over`
+    RestoreMaster {
+        /// What `backup-master` has written
+        file: PathBuf,
+    },
     /// Print completions for a shell
     Completions {
         /// Which
@@ -149,7 +170,7 @@ pub(crate) struct Start {
     /// Start although acknowledged records are missing, and forget them. Once, after reading `explain VSJ0109`
     #[arg(long)]
     pub accept_loss: bool,
-    /// Take the hosts back from another master; every open job stays paused. Once, after reading `explain VSJ0304`
+    /// Take the hosts back from another master; every open job is held. Once, after reading `explain VSJ0304`
     #[arg(long)]
     pub take_over: bool,
 }
@@ -173,6 +194,15 @@ pub(crate) enum YesOrNo {
     No,
 }
 
+/// A switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnOrOff {
+    /// From now on
+    On,
+    /// No longer
+    Off,
+}
+
 /// Checks of the journal.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Audit {
@@ -193,13 +223,13 @@ pub(crate) enum Guest {
     /// Show the known guests and where they live
     List,
     /// Start a guest
-    Start(OneGuest),
+    Start(Guests),
     /// Stop a guest
-    Stop(OneGuest),
+    Stop(Guests),
     /// Let a guest start when its host does
-    Enable(OneGuest),
+    Enable(Guests),
     /// Do not let a guest start when its host does
-    Disable(OneGuest),
+    Disable(Guests),
     /// Take guests that exist on hosts already into placement; changes nothing on the hosts
     Adopt {
         /// Only those of this host
@@ -211,11 +241,18 @@ pub(crate) enum Guest {
     },
 }
 
-/// A guest, and why something is done to it.
+/// A guest, or many, and why something is done to them.
 #[derive(Debug, Args)]
-pub(crate) struct OneGuest {
+pub(crate) struct Guests {
     /// Its name
-    pub name: String,
+    #[arg(required_unless_present = "all")]
+    pub name: Option<String>,
+    /// Every guest, each as a job of its own
+    #[arg(long, conflicts_with = "name")]
+    pub all: bool,
+    /// With --all: those that are there
+    #[arg(long, value_name = "HOST", requires = "all")]
+    pub host: Option<String>,
     /// Why; goes into the audit log
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
@@ -226,6 +263,48 @@ pub(crate) struct OneGuest {
 pub(crate) enum Host {
     /// Show the hosts of slaves.conf, and whether they answer
     List,
+    /// Show one host with its guests, its jobs and what is owed to it
+    Show {
+        /// Its name
+        host: HostName,
+    },
+    /// Send nothing new to a host, or use it again; guests may be moved off it all the same
+    Maintenance {
+        /// Its name
+        host: HostName,
+        /// Whether it begins or ends
+        switch: OnOrOff,
+        /// Why; goes into the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Forget a host that is gone for good: what is owed to it is struck, and what has its name later is a new host
+    Forget {
+        /// Its name
+        host: HostName,
+        /// It is off and stays off; needed when nothing answers in its name
+        #[arg(long)]
+        host_is_off: bool,
+        /// The guests that live there are lost with it
+        #[arg(long)]
+        guests_are_lost: bool,
+        /// Why; goes into the audit log
+        #[arg(long, value_name = "TEXT", required = true)]
+        reason: Option<String>,
+    },
+}
+
+/// The master's clock.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Clock {
+    /// Show how late it is, and whether the wall clock has jumped
+    Show,
+    /// The wall clock, which has jumped, is right: let what waits for a time of its own go on
+    Accept {
+        /// Why; goes into the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
 }
 
 /// Actions.

@@ -11,10 +11,13 @@ use crate::place::Files;
 
 pub(crate) fn check(output: Output, global: &Global) -> Result<Exit, Stop> {
     let files = Files::read(global)?;
-    let wrong: Vec<Problems> = [files.settings(global).err(), files.slaves().err()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let checks = [
+        files.settings(global).err(),
+        files.slaves().err(),
+        files.networks().err(),
+        files.create_defaults().err(),
+    ];
+    let wrong: Vec<Problems> = checks.into_iter().flatten().collect();
     if output.json {
         let problems: Vec<_> = wrong.iter().flat_map(as_json).collect();
         output.document(&json!({ "problems": problems }))?;

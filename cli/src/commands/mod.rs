@@ -1,6 +1,8 @@
 //! The commands: each is a client of the master, except `master` itself and those that need none.
 
 mod audit;
+mod backup;
+mod clock;
 mod config;
 mod demo;
 mod explain;
@@ -40,6 +42,8 @@ pub(crate) fn perform(line: &CommandLine, output: Output) -> Result<Exit, Stop> 
         Command::Man { folder } => manual::pages(output, folder.as_deref()),
         Command::Step(crate::args::Step::List) => step::list(output),
         Command::Config(crate::args::Config::Check) => config::check(output, &line.global),
+        Command::BackupMaster { file } => backup::backup(output, &line.global, file),
+        Command::RestoreMaster { file } => backup::restore(output, &line.global, file),
         Command::Master(start) => master::run(&line.global, start, Arc::new(SystemClock)),
         command => {
             let settings = Files::read(&line.global)?.settings(&line.global)?;
@@ -79,8 +83,13 @@ async fn order(session: &Session, command: &Command) -> Result<Exit, Stop> {
         Command::Gc => gc::gc(session).await,
         Command::Audit(crate::args::Audit::Verify) => audit::verify(session).await,
         Command::Guest(guest) => guest::guest(session, guest).await,
-        Command::Host(crate::args::Host::List) => host::list(session).await,
-        Command::Scan => scan::scan(session).await,
+        Command::Clock(clock) => clock::clock(session, clock).await,
+        Command::Host(host) => host::host(session, host).await,
+        Command::Scan { accept: None, .. } => scan::scan(session).await,
+        Command::Scan {
+            accept: Some(seal),
+            reason,
+        } => scan::accept(session, seal, reason.as_ref()).await,
         Command::Step(step) => step::run(session, step).await,
         Command::Template(crate::args::Template::List) => template::list(session).await,
         Command::Demo(crate::args::Demo::Go { job }) => demo::go(session, job).await,

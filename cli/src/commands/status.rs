@@ -151,6 +151,19 @@ fn in_words(progress: &crate::message::ProgressView) -> String {
     parts.join(", ")
 }
 
+/// What became of a guest of a batch: its job, and how that ended.
+fn part(step: &StepView) -> Option<String> {
+    let told = |key| step.outputs.get(key).filter(|told| !told.is_empty());
+    match step.action.split(' ').next()? {
+        "begin-part" => told("job")
+            .and_then(|job| job.rsplit('-').next())
+            .map(|end| format!("job {}", &end[end.len().saturating_sub(8)..]))
+            .or_else(|| told("refused").cloned()),
+        "await-part" => told("ended").map(|ended| state(ended)),
+        _ => None,
+    }
+}
+
 fn step_row(step: &StepView, now: Moment) -> [String; 6] {
     let ended = step
         .ended
@@ -162,7 +175,11 @@ fn step_row(step: &StepView, now: Moment) -> [String; 6] {
     let again = step.retry_at.map(|at| format!("again at {}", moment(at, now)));
     let attempts = (step.attempts > 1).then(|| format!("attempt {}", step.attempts));
     let pivot = step.pivot.then(|| "from here on only forward".to_owned());
-    let notes: Vec<_> = [failure, again, attempts, pivot].into_iter().flatten().collect();
+    let part = part(step);
+    let notes: Vec<_> = [failure, again, attempts, pivot, part]
+        .into_iter()
+        .flatten()
+        .collect();
     let on = if step.hosts.is_empty() {
         "master".to_owned()
     } else {

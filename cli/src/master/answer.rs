@@ -34,6 +34,14 @@ impl Refused {
         }
     }
 
+    /// There is such a thing, but not for this method.
+    pub(crate) fn not_done_there(complaint: Complaint) -> Self {
+        Self {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            complaint,
+        }
+    }
+
     /// It cannot be done as things stand.
     pub(crate) fn conflicting(complaint: Complaint) -> Self {
         Self {

@@ -4,50 +4,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{FromRequest, Path, Query, State};
-use serde::de::DeserializeOwned;
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 use vsjob_engine::{Command, EngineError, Filter, JobId, JobView as Known, Request};
 
 use super::answer::Refused;
+use super::asked::{Json, Path, Query};
 use super::house::{House, new_job};
 use super::peer::Admin;
-use super::{by_hand, look, scan, stray, view};
+use super::{by_hand, held, scan, stray, view};
 use crate::message::{
-    Accepted, Adopt, At, DebtLine, GuestLine, Guests, History, HostLine, Hosts, JobView, Jobs, Leftovers,
-    LockLine, Locks, ObjectLine, PlanView, Reply, RunStep, Scanned, Submit, TemplateLine, Templates,
-    Verified, Who,
+    AcceptScan, Accepted, Adopt, At, GuestLine, Guests, History, JobView, Jobs, Leftovers, LockLine, Locks,
+    ObjectLine, PlanView, Reply, RunStep, Scanned, Submit, TemplateLine, Templates, Verified, Who,
 };
 use crate::{Complaint, Exit};
 
 /// The longest that a question may wait for a change.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-type Answer<T> = Result<axum::Json<T>, Refused>;
-type Of = State<Arc<House>>;
-
-/// JSON of a known form; anything else is refused with a code of ours.
-pub(crate) struct Json<T>(T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
-    type Rejection = Refused;
-
-    async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, Refused> {
-        match axum::Json::from_request(request, state).await {
-            Ok(axum::Json(body)) => Ok(Self(body)),
-            Err(rejection) => Err(Refused::malformed(
-                Complaint::new(
-                    "VSJ0516",
-                    Exit::Refused,
-                    "the request is not what is expected here",
-                )
-                .because(&rejection)
-                .hint("/openapi.json describes what is"),
-            )),
-        }
-    }
-}
+pub(super) type Answer<T> = Result<axum::Json<T>, Refused>;
+pub(super) type Of = State<Arc<House>>;
 
 /// What to wait for before answering.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
@@ -303,13 +280,7 @@ pub(crate) async fn locks(State(house): Of) -> Answer<At<Locks>> {
 /// What jobs have left on hosts
 #[utoipa::path(get, path = "/v1/leftovers", responses((status = 200, body = Leftovers)))]
 pub(crate) async fn leftovers(State(house): Of) -> Answer<Leftovers> {
-    let debts = house.engine.debts().await?.into_iter().map(|debt| DebtLine {
-        job: debt.job.short(),
-        step: u32::from(debt.step.0) + 1,
-        host: debt.hosts.first().map(ToString::to_string),
-        title: debt.title,
-        failure: view::failure(&debt.failure),
-    });
+    let debts = house.engine.debts().await?.into_iter().map(view::debt);
     let objects = house
         .engine
         .ledger()
@@ -364,34 +335,6 @@ pub(crate) async fn adopt(State(house): Of, admin: Admin, Json(adopt): Json<Adop
     ))
 }
 
-/// The hosts of slaves.conf, and whether they answer
-#[utoipa::path(get, path = "/v1/hosts", responses((status = 200, body = Hosts)))]
-pub(crate) async fn hosts(State(house): Of) -> Answer<Hosts> {
-    let placement = house.engine.placement().await?;
-    let looks = look::guests(&house).await;
-    let hosts = house.slaves.hosts.iter().map(|slave| {
-        let drivers = [
-            slave.drivers.runtime,
-            slave.drivers.storage,
-            slave.drivers.network,
-        ];
-        HostLine {
-            host: slave.name.to_string(),
-            drivers: drivers.iter().map(|driver| driver.name.to_owned()).collect(),
-            selectable: !slave.noselect,
-            guests: u32::try_from(placement.values().filter(|host| **host == slave.name).count())
-                .unwrap_or(u32::MAX),
-            trouble: looks
-                .get(&slave.name)
-                .and_then(|look| look.as_ref().err())
-                .map(view::failure),
-        }
-    });
-    Ok(axum::Json(Hosts {
-        hosts: hosts.collect(),
-    }))
-}
-
 /// The templates that guests can be made from
 #[utoipa::path(get, path = "/v1/templates", responses((status = 200, body = Templates)))]
 pub(crate) async fn templates(State(house): Of) -> Answer<Templates> {
@@ -411,4 +354,18 @@ pub(crate) async fn templates(State(house): Of) -> Answer<Templates> {
 #[utoipa::path(get, path = "/v1/scan", responses((status = 200, body = Scanned)))]
 pub(crate) async fn scan_all(State(house): Of) -> Answer<Scanned> {
     Ok(axum::Json(scan::scan(&house).await?))
+}
+
+/// After a take-over: let the held jobs go on, having seen how the hosts are
+#[utoipa::path(post, path = "/v1/scan/accept", request_body = AcceptScan, responses((status = 200, body = Jobs)))]
+pub(crate) async fn accept_scan(
+    State(house): Of,
+    admin: Admin,
+    Json(accept): Json<AcceptScan>,
+) -> Answer<Jobs> {
+    held::accept(&house, &accept.seal, admin.actor(accept.who)).await?;
+    let jobs = house.engine.jobs(Filter::OPEN).await?;
+    Ok(axum::Json(Jobs {
+        jobs: jobs.iter().map(view::line).collect(),
+    }))
 }

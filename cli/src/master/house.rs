@@ -36,12 +36,15 @@ impl House {
     /// The pool as it is known now.
     pub(crate) async fn site(&self) -> Result<Site, EngineError> {
         let placement = self.engine.placement().await?;
+        let known = self.engine.hosts().await?.into_iter();
+        let maintenance = known.filter(|(_, known)| known.maintenance.is_some());
         Ok(Site {
             placement: placement
                 .into_iter()
                 .filter_map(|(guest, host)| Some((guest.parse().ok()?, host)))
                 .collect(),
             templates: self.templates(),
+            maintenance: maintenance.map(|(host, _)| host).collect(),
             ..self.configured.clone()
         })
     }

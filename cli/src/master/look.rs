@@ -42,7 +42,7 @@ fn found(outputs: Outputs) -> Vec<Found> {
     guests.collect()
 }
 
-/// What carries our names on a host: kind and name.
+/// What carries our names on a host: kind and name. Of run directories the name says whose they are.
 pub(crate) async fn objects(house: &House, host: &HostName) -> Result<Vec<(String, String)>, Failure> {
     let outputs = read(house, LIST, host).await?;
     let objects = outputs.into_iter().filter(|(key, _)| key.starts_with("object."));

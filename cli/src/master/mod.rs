@@ -3,7 +3,12 @@
 
 mod answer;
 mod api;
+mod asked;
 mod by_hand;
+mod clock;
+mod desk;
+mod held;
+mod hosts;
 mod house;
 mod listen;
 mod look;
@@ -12,7 +17,6 @@ mod peer;
 mod routes;
 mod scan;
 mod stray;
-mod successor;
 mod superseded;
 mod tidy;
 mod view;
@@ -33,8 +37,11 @@ use crate::args::{Global, Start};
 use crate::complaint::{Complaint, Stop};
 use crate::message::Verified;
 use crate::place::Files;
+pub(crate) use superseded::mark_restored;
+pub(crate) use view::{moment, verified};
+
+use desk::HouseDesk;
 use house::House;
-use successor::Successors;
 
 /// Runs the master until it is told to stop, another one takes over, or its store fails.
 pub(crate) fn run(global: &Global, start: &Start, clock: Arc<dyn Clock>) -> Result<Exit, Stop> {
@@ -114,6 +121,10 @@ async fn serve(
         settings,
         Arc::clone(&clock),
     ));
+    let take_over = match take_over {
+        Some(known) => Some(known.max(highest_epoch(&pool).await)),
+        None => None,
+    };
     let options = Options {
         slots_per_host: settings.slots_per_host.try_into().unwrap_or(usize::MAX),
         take_over,
@@ -129,10 +140,12 @@ async fn serve(
         configured: site,
         clock,
     });
-    pool.submit_to(Arc::new(Successors(Arc::downgrade(&house))));
+    pool.open_desk(Arc::new(HouseDesk(Arc::downgrade(&house))));
     if let Some(claims) = pool.claims() {
         tokio::spawn(tidy::tidy(Arc::clone(&house), claims));
     }
+    // Before anybody is told that it is ready: from then on it ends in order when it is asked to.
+    let asked = asked_to_stop();
     let claiming = tokio::spawn(claim_all(Arc::clone(&pool), engine.epoch()));
     tracing::info!(epoch = engine.epoch().counter, socket = %settings.socket.display(), "the master is ready");
     notify(&[NotifyState::Ready]);
@@ -141,7 +154,7 @@ async fn serve(
     let mut changes = engine.changes();
     let ended = tokio::select! {
         served = listen::serve(listener, routes::routes(house)) => Ended::Broken(served.err().map(|e| e.to_string())),
-        () = asked_to_stop() => Ended::Asked,
+        () = asked => Ended::Asked,
         changed = superseded.changed() => {
             drop(changed);
             let by = superseded.borrow().clone();
@@ -196,15 +209,31 @@ async fn claim_all(pool: Arc<Pool>, epoch: vsjob_engine::Epoch) {
     }
 }
 
-async fn asked_to_stop() {
-    let wait = async |kind| match signal(kind) {
-        Ok(mut signal) => drop(signal.recv().await),
-        // Without handlers the signal ends the process, which is safe too.
-        Err(_) => std::future::pending().await,
-    };
-    tokio::select! {
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::interrupt()) => {}
+/// The highest epoch that a host obeys. One that does not say may have a higher one still: then it refuses this master.
+async fn highest_epoch(pool: &Pool) -> u64 {
+    let (highest, silent) = pool.highest_epoch().await;
+    for error in silent {
+        tracing::warn!(code = error.code(), "a host does not say whom it obeys: {error}");
+    }
+    highest
+}
+
+/// Resolves when it is told to stop; from the call on, which is before it is awaited, no such signal ends it in another
+/// way.
+fn asked_to_stop() -> impl Future<Output = ()> {
+    let handled = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    let [terminate, interrupt] = handled.map(|signal| async move {
+        match signal {
+            Ok(mut signal) => drop(signal.recv().await),
+            // Without handlers the signal ends the process, which is safe too.
+            Err(_) => std::future::pending().await,
+        }
+    });
+    async move {
+        tokio::select! {
+            () = terminate => {}
+            () = interrupt => {}
+        }
     }
 }
 

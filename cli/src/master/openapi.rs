@@ -1,18 +1,32 @@
 //! The description of the API.
 
 use axum::Json;
-use utoipa::OpenApi;
+use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
+use utoipa::{Modify, OpenApi};
 
-use super::api;
+use super::{api, clock, hosts};
+use crate::message::{Trouble, TroubleBody};
+
+/// How the API says no, by status.
+const REFUSALS: [(&str, &str); 7] = [
+    ("400", "Malformed"),
+    ("403", "Not allowed"),
+    ("404", "No such thing"),
+    ("409", "Cannot be done as things stand"),
+    ("500", "A fault in vsjob itself"),
+    ("503", "Not now: the master stops"),
+    ("507", "No room in the store"),
+];
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "vsjob",
-        description = "The master's API on its Unix socket. A refusal is `{\"error\": {code, message, causes, hint}}` with a \
-                       status of 400 (malformed), 403 (not allowed), 404 (no such thing), 409 (cannot be done as things \
-                       stand), 503 or 507 (not now); nothing has changed then. An answer of 200 to a POST means: durable."
+        description = "The master's API on its Unix socket. A refusal is `{\"error\": {code, message, causes, hint}}`; nothing \
+                       has changed then. An answer of 200 to a POST means: durable."
     ),
+    components(schemas(Trouble, TroubleBody)),
+    modifiers(&Refusing),
     paths(
         api::jobs,
         api::job,
@@ -31,12 +45,43 @@ use super::api;
         api::audit,
         api::guests,
         api::adopt,
-        api::hosts,
+        clock::clock,
+        clock::accept,
+        hosts::hosts,
+        hosts::host,
+        hosts::maintain,
+        hosts::forget,
         api::templates,
-        api::scan_all
+        api::scan_all,
+        api::accept_scan
     )
 )]
 struct Description;
+
+/// Adds to each operation how it is refused.
+struct Refusing;
+
+impl Modify for Refusing {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let paths = document.paths.paths.values_mut();
+        let operations = paths.flat_map(|path| [path.get.as_mut(), path.post.as_mut()]);
+        for operation in operations.flatten() {
+            for (status, description) in REFUSALS {
+                let body = ContentBuilder::new()
+                    .schema(Some(Ref::from_schema_name("Trouble")))
+                    .build();
+                let refusal = ResponseBuilder::new()
+                    .description(description)
+                    .content("application/json", body)
+                    .build();
+                operation
+                    .responses
+                    .responses
+                    .insert(status.to_owned(), refusal.into());
+            }
+        }
+    }
+}
 
 /// The document.
 pub(crate) async fn document() -> Json<utoipa::openapi::OpenApi> {

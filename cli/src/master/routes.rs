@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 
 use super::answer::Refused;
 use super::house::House;
-use super::{api, openapi};
+use super::{api, clock, hosts, openapi};
 use crate::{Complaint, Exit};
 
 /// All routes.
@@ -30,10 +30,17 @@ pub(crate) fn routes(house: Arc<House>) -> Router {
         .route("/v1/audit", get(api::audit))
         .route("/v1/guests", get(api::guests))
         .route("/v1/guests/adopt", post(api::adopt))
-        .route("/v1/hosts", get(api::hosts))
+        .route("/v1/clock", get(clock::clock))
+        .route("/v1/clock/accept", post(clock::accept))
+        .route("/v1/hosts", get(hosts::hosts))
+        .route("/v1/hosts/{host}", get(hosts::host))
+        .route("/v1/hosts/{host}/maintenance", post(hosts::maintain))
+        .route("/v1/hosts/{host}/forget", post(hosts::forget))
         .route("/v1/templates", get(api::templates))
         .route("/v1/scan", get(api::scan_all))
+        .route("/v1/scan/accept", post(api::accept_scan))
         .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
         .with_state(house)
 }
 
@@ -41,5 +48,12 @@ async fn no_such_path() -> Refused {
     Refused::absent(
         Complaint::new("VSJ0517", Exit::Refused, "there is nothing at this path")
             .hint("/openapi.json lists all paths"),
+    )
+}
+
+async fn no_such_method() -> Refused {
+    Refused::not_done_there(
+        Complaint::new("VSJ0522", Exit::Refused, "that cannot be done with this path")
+            .hint("/openapi.json lists the methods of each path"),
     )
 }

@@ -6,7 +6,7 @@ use vsjob_engine::{Actor, EngineError, HostName};
 
 use super::house::House;
 use super::look::{self, Found};
-use super::view;
+use super::{held, view};
 use crate::message::{GuestLine, Guests, ScanLine, Scanned, SilentHost};
 
 /// Looks at every host and compares.
@@ -37,10 +37,13 @@ pub(crate) async fn scan(house: &House) -> Result<Scanned, EngineError> {
     let guests = found
         .into_iter()
         .flat_map(|(guest, places)| lines(&guest, &places, placement.get(&guest)));
-    Ok(Scanned {
+    let mut scanned = Scanned {
         guests: guests.collect(),
         silent,
-    })
+        held: None,
+    };
+    scanned.held = held::held(house, &scanned).await?;
+    Ok(scanned)
 }
 
 fn lines(guest: &str, places: &[(HostName, String)], placed: Option<&HostName>) -> Vec<ScanLine> {
@@ -66,13 +69,16 @@ fn lines(guest: &str, places: &[(HostName, String)], placed: Option<&HostName>) 
 fn difference(host: &HostName, copies: usize, placed: Option<&HostName>) -> Option<String> {
     match placed {
         None => Some("not in placement: `vsjob guest adopt` takes it in".to_owned()),
-        Some(placed) if placed != host => Some(format!("placement says {placed}")),
+        Some(placed) if placed != host => Some(format!(
+            "placement says {placed}: `vsjob guest adopt` takes it in where it is, if it is there alone"
+        )),
         Some(_) if copies > 1 => Some("it is on another host too".to_owned()),
         Some(_) => None,
     }
 }
 
-/// Takes guests into placement that are on exactly one host and that placement does not know. Changes nothing on hosts.
+/// Takes guests into placement that are on exactly one host and that placement does not know, or has on another host,
+/// which says that it does not have them. Changes nothing on hosts.
 pub(crate) async fn adopt(house: &House, only: Option<&str>, actor: &Actor) -> Result<Guests, EngineError> {
     let scanned = scan(house).await?;
     let mut adopted = Vec::new();
@@ -90,7 +96,10 @@ pub(crate) async fn adopt(house: &House, only: Option<&str>, actor: &Actor) -> R
         else {
             continue;
         };
-        if copies > 1 || known.contains_key(&line.guest) || only.is_some_and(|only| only != host.as_str()) {
+        let is_known = known
+            .get(&line.guest)
+            .is_some_and(|placed| *placed == host || !has_answered(house, &scanned, placed));
+        if copies > 1 || is_known || only.is_some_and(|only| only != host.as_str()) {
             continue;
         }
         house
@@ -103,4 +112,9 @@ pub(crate) async fn adopt(house: &House, only: Option<&str>, actor: &Actor) -> R
         });
     }
     Ok(Guests { guests: adopted })
+}
+
+fn has_answered(house: &House, scanned: &Scanned, host: &HostName) -> bool {
+    house.slaves.hosts.iter().any(|slave| slave.name == *host)
+        && scanned.silent.iter().all(|silent| silent.host != host.as_str())
 }

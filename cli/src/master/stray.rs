@@ -7,6 +7,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use vsjob_engine::{EngineError, Failure, Filter, HostName, Job, JobId, Object};
 
+use vsjob_workers::RunName;
+
 use super::house::House;
 use super::{look, view};
 use crate::message::{SilentHost, StrayLine};
@@ -16,11 +18,10 @@ const GOING: Duration = Duration::from_secs(60);
 
 /// The strays of every host, and the hosts that did not say.
 pub(crate) async fn strays(house: &House) -> Result<(Vec<StrayLine>, Vec<SilentHost>), EngineError> {
-    let open = Filter {
-        open_only: true,
-        limit: usize::MAX,
-    };
-    let owners = Owners::of(&house.engine.jobs(open).await?, &house.engine.ledger().await?);
+    let owners = Owners::of(
+        &house.engine.jobs(Filter::OPEN).await?,
+        &house.engine.ledger().await?,
+    );
     let looks = house.slaves.hosts.iter().map(|slave| async {
         let objects = look::objects(house, &slave.name).await;
         (slave.name.clone(), objects)
@@ -43,10 +44,10 @@ pub(crate) async fn strays(house: &House) -> Result<(Vec<StrayLine>, Vec<SilentH
 
 /// Whether it is the run directory of a job that has only just ended: it is about to go by itself.
 async fn is_going(house: &House, stray: &StrayLine) -> Result<bool, EngineError> {
-    let Some(id) = stray.name.parse().ok().filter(|_| stray.kind == "run") else {
+    let Ok(RunName { job, .. }) = stray.name.parse() else {
         return Ok(false);
     };
-    let Some(known) = house.engine.job(id).await? else {
+    let Some(known) = house.engine.job(job).await? else {
         return Ok(false);
     };
     let steps = known.job.steps.iter().map(|step| step.ended);

@@ -1,6 +1,7 @@
 //! That another master has the hosts. A master that learns so stops for good: started again it would come with a later
 //! epoch than the other's and take the hosts back, and the two would go on like that for ever. So it leaves a mark in its
-//! folder, and with the mark there a master starts only to take over.
+//! folder, and with the mark there a master starts only to take over. A master that was restored from a backup has the
+//! same mark: its store does not know what the hosts have seen since.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use vsjob_workers::HostError;
 
+use crate::message::Moment;
 use crate::{Complaint, Exit};
 
 fn mark(state: &Path) -> PathBuf {
@@ -33,8 +35,7 @@ pub(crate) fn admit(state: &Path, take_over: bool) -> Result<Option<u64>, Compla
         (Some(said), true) => Ok(Some(counter(&said))),
         (Some(said), false) => {
             let (_, why) = said.trim_end().split_once(' ').unwrap_or(("", said.as_str()));
-            let message =
-                "another master has the hosts: this one stopped, and does not start again by itself";
+            let message = "this master does not start by itself: another one has, or has had, the hosts";
             let mut complaint = Complaint::new("VSJ0304", Exit::Refused, message);
             complaint.causes.push(why.to_owned());
             Err(complaint.hint("keep this one off, or start it with --take-over if it is the right one"))
@@ -56,6 +57,18 @@ pub(crate) fn remember(state: &Path, by: &HostError) {
     if let Err(error) = write(state, &format!("{} {by}\n", counter(have))) {
         tracing::error!("that another master has the hosts cannot be remembered: {error}");
     }
+}
+
+/// Leaves the mark in the folder of a master that is being restored.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn mark_restored(state: &Path, machine: &str, made: Moment) -> io::Result<()> {
+    let machine = machine.escape_default();
+    write(
+        state,
+        &format!("0 it was restored from a backup that was made on {machine} at {made}\n"),
+    )
 }
 
 fn write(state: &Path, text: &str) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! Run directories of jobs that are over. They go when a job ends, unless its host was away then or the master died in
+//! What is seen of a host when it is claimed: which machine it is, and run directories of jobs that are over. They go when a job ends, unless its host was away then or the master died in
 //! that very moment; so what is found on a host when it is claimed is looked through. What the store does not know is
 //! never touched: a store that was restored from a backup does not know what later jobs have done.
 
@@ -10,9 +10,13 @@ use vsjob_workers::Claim;
 
 use super::house::House;
 
-/// Removes what is found of jobs that are over and owe nothing, for as long as hosts are claimed.
+/// Writes down which machine each host is, and removes what is found of jobs that are over and owe nothing, for as long as hosts are claimed.
 pub(crate) async fn tidy(house: Arc<House>, mut claims: UnboundedReceiver<Claim>) {
     while let Some(claim) = claims.recv().await {
+        let (host, machine) = (claim.host.clone(), claim.machine.clone());
+        if let Err(error) = house.engine.meet(host, machine).await {
+            tracing::debug!(host = %claim.host, "met, and not written down: {error}");
+        }
         for job in claim.jobs() {
             match is_settled(&house, job).await {
                 Ok(true) => house.pool.forget(job, vec![claim.host.clone()]).await,

@@ -3,14 +3,15 @@
 use chrono::DateTime;
 use vsjob_engine::store::Audit;
 use vsjob_engine::{
-    ActionRef, Actor, Entry, Event, Failure, HistoryLine, Job, JobEvent, JobView as Known, Priority as Class,
-    Progress, Status, Step, StepNo, StepRecord, StepState, Timestamp, UndoKind, Value, Why,
+    ActionRef, Actor, Debt, Entry, Event, Failure, HistoryLine, Job, JobEvent, JobView as Known,
+    Priority as Class, Progress, Status, Step, StepNo, StepRecord, StepState, Timestamp, UndoKind, Value,
+    Why,
 };
 use vsjob_workers::{Action, Pool, Side};
-use vsjob_workflows::{Planned, stood_still};
+use vsjob_workflows::{Planned, Tally, stood_still, tally};
 
 use crate::message::{
-    Argument, EventView, FailureView, JobLine, JobView, Moment, PlanView, PlannedStep, Priority,
+    Argument, DebtLine, EventView, FailureView, JobLine, JobView, Moment, PlanView, PlannedStep, Priority,
     ProgressView, ScriptView, StepView, Verified,
 };
 
@@ -25,6 +26,17 @@ pub(crate) fn failure(failure: &Failure) -> FailureView {
         code: failure.code.clone(),
         message: failure.message.clone(),
         detail: failure.detail.clone(),
+    }
+}
+
+/// An undo that is owed.
+pub(crate) fn debt(debt: Debt) -> DebtLine {
+    DebtLine {
+        job: debt.job.short(),
+        step: number(debt.step),
+        host: debt.hosts.first().map(ToString::to_string),
+        title: debt.title,
+        failure: failure(&debt.failure),
     }
 }
 
@@ -69,7 +81,7 @@ pub(crate) fn line(job: &Job) -> JobLine {
         short: job.id.short(),
         operation: job.request.operation.clone(),
         title: job.title.clone(),
-        state: job.status.word().to_owned(),
+        state: word(job).to_owned(),
         over: job.status.is_over(),
         why: why(job),
         user: job.request.actor.user.clone(),
@@ -84,8 +96,18 @@ pub(crate) fn line(job: &Job) -> JobLine {
     }
 }
 
+/// How it stands. Of a batch that is over, how its guests do.
+fn word(job: &Job) -> &'static str {
+    match tally(job) {
+        Some(tally) if tally.not_done.len() == tally.guests => "not done",
+        Some(tally) if !tally.not_done.is_empty() => "partly done",
+        _ => job.status.word(),
+    }
+}
+
 fn why(job: &Job) -> Option<FailureView> {
     match &job.status {
+        Status::Succeeded => tally(job).and_then(not_done),
         Status::Unwinding(Why::Failed { failure: why, .. }) | Status::RolledBack(why) => Some(failure(why)),
         Status::Stuck { reason, .. } => Some(FailureView {
             code: stuck_step(job).map_or_else(String::new, |failure| failure.code.clone()),
@@ -94,6 +116,22 @@ fn why(job: &Job) -> Option<FailureView> {
         }),
         _ => None,
     }
+}
+
+fn not_done(Tally { guests, not_done }: Tally) -> Option<FailureView> {
+    let each: Vec<_> = not_done
+        .iter()
+        .map(|(guest, how)| format!("{guest} {how}"))
+        .collect();
+    (!each.is_empty()).then(|| FailureView {
+        code: "VSJ0417".to_owned(),
+        message: format!(
+            "not done for {} of {guests} guests: {}",
+            each.len(),
+            each.join(", ")
+        ),
+        detail: String::new(),
+    })
 }
 
 fn stuck_step(job: &Job) -> Option<&Failure> {
@@ -164,6 +202,9 @@ fn hint(job: &Job) -> Option<String> {
             "an undo is owed to a host that was away; it is paid when the host is back (`vsjob gc`)"
                 .to_owned(),
         ),
+        Status::Succeeded if tally(job).and_then(not_done).is_some() => {
+            Some(format!("`vsjob status {short}` shows the job of each guest"))
+        }
         Status::RolledBack(why) if !why.code.is_empty() => {
             Some(format!("`vsjob explain {}` says what to do about it", why.code))
         }
@@ -350,6 +391,7 @@ fn told(job: &Job, event: &JobEvent) -> String {
             why: Why::Cancelled(actor),
         } => format!("cancelled {}", by(actor)),
         JobEvent::Paused { actor } | JobEvent::Resumed { actor } => format!("{word} {}", by(actor)),
+        JobEvent::DebtStruck { step, actor } => format!("{} {}", titled(*step), by(actor)),
         JobEvent::Stuck { reason } => format!("{word}: {reason}"),
         JobEvent::Started | JobEvent::Succeeded | JobEvent::RolledBack => word.to_owned(),
     }

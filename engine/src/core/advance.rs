@@ -11,6 +11,9 @@ use crate::{
 impl Core {
     /// Decides the job's next move, if nothing is being performed for it. Every path into a job ends here.
     pub(super) fn advance(&mut self, id: JobId) {
+        if self.world.held {
+            return;
+        }
         loop {
             if self.performing.contains_key(&id) {
                 return;
@@ -49,15 +52,12 @@ impl Core {
     }
 
     fn advance_queued(&mut self, id: JobId) {
+        if self.waits_for_its_time(id) {
+            return;
+        }
         let Some(job) = self.world.jobs.get(&id) else {
             return;
         };
-        if let Some(at) = job.request.not_before
-            && at > self.now
-        {
-            self.alarms.insert((at, id));
-            return;
-        }
         self.world.locks.wait(turn(job), &job.locks);
         if self.world.locks.are_free(&turn(job), &job.locks) {
             self.happen(id, JobEvent::Started);
@@ -128,19 +128,21 @@ impl Core {
         let Some(job) = self.world.jobs.get(&id) else {
             return;
         };
-        let Some(no) = job.debts().map(|(no, _)| no).next() else {
+        let asked = self.unanswered.get(&id).map_or(0, |(times, _)| *times);
+        let Some(no) = next_debt(job, asked) else {
             return;
         };
         if self.alarms.iter().any(|(_, other)| *other == id) {
             return;
         }
-        let asked = self.unanswered.get(&id).map_or(0, |(times, _)| *times);
         if asked == 0 {
             let first = Failure::new(crate::Class::Transient, "VSJ0501", "the undo is owed");
             return self.ask_later(id, first);
         }
         let attempt = job.step(no).map_or(0, |record| record.undo_attempts) + asked;
-        self.perform(id, no, Mode::Undo, attempt, false);
+        // It was performed before, so it is all there.
+        let Ok(args) = resolve(job, no) else { return };
+        self.perform(id, no, Mode::Undo, attempt, false, args);
     }
 
     /// Performs the step for the first time, or once more. A job that was paused meanwhile does so when it is resumed.
@@ -153,25 +155,37 @@ impl Core {
         {
             return;
         }
+        let args = match self.args(id, no) {
+            Ok(args) => args,
+            Err(reason) => return self.cannot_begin(id, no, reason),
+        };
         let Some((turn, hosts)) = self.place_of(id, no) else {
             return;
         };
-        if !self.slots.take(turn, &hosts) {
+        // What the job has put out of service stands still until it goes on: then it waits for nobody.
+        if self.world.jobs.get(&id).is_some_and(Job::holds_something_up) {
+            self.slots.force(turn, &hosts);
+        } else if !self.slots.take(turn, &hosts) {
             return;
         }
         let attempt = self.attempts(id, no, Mode::Do) + 1;
         let epoch = self.epoch;
-        self.intend(
-            id,
-            no,
-            Mode::Do,
+        let intent = JobEvent::StepStarted {
+            step: no,
             attempt,
-            JobEvent::StepStarted {
-                step: no,
-                attempt,
-                epoch,
-            },
-        );
+            epoch,
+        };
+        self.happen(id, intent);
+        self.perform(id, no, Mode::Do, attempt, false, args);
+    }
+
+    /// The step has nothing to work with: nothing was intended, and nothing was done.
+    fn cannot_begin(&mut self, id: JobId, no: StepNo, reason: String) {
+        if self.world.jobs.get(&id).is_some_and(Job::is_past_pivot) {
+            return self.stick(id, reason);
+        }
+        let failure = Failure::new(crate::Class::Permanent, "VSJ0008", reason);
+        self.unwind(id, Why::Failed { step: no, failure });
     }
 
     pub(super) fn undo(&mut self, id: JobId, no: StepNo) {
@@ -183,29 +197,23 @@ impl Core {
         {
             return;
         }
+        let args = match self.args(id, no) {
+            Ok(args) => args,
+            Err(reason) => return self.stick(id, reason),
+        };
         let Some((turn, hosts)) = self.place_of(id, no) else {
             return;
         };
         self.slots.force(turn, &hosts);
         let attempt = self.attempts(id, no, Mode::Undo) + 1;
         let epoch = self.epoch;
-        self.intend(
-            id,
-            no,
-            Mode::Undo,
+        let intent = JobEvent::UndoStarted {
+            step: no,
             attempt,
-            JobEvent::UndoStarted {
-                step: no,
-                attempt,
-                epoch,
-            },
-        );
-    }
-
-    /// Makes the intent durable, then acts.
-    fn intend(&mut self, id: JobId, no: StepNo, mode: Mode, attempt: u32, intent: JobEvent) {
+            epoch,
+        };
         self.happen(id, intent);
-        self.perform(id, no, mode, attempt, false);
+        self.perform(id, no, Mode::Undo, attempt, false, args);
     }
 
     fn resume_step(&mut self, id: JobId, no: StepNo, mode: Mode, attempt: u32, interruptions: u32) {
@@ -218,22 +226,29 @@ impl Core {
                 format!("the master died {interruptions} times while step {no} was under way; `vsjob resume` tries again"),
             );
         }
+        let args = match self.args(id, no) {
+            Ok(args) => args,
+            Err(reason) => return self.stick(id, reason),
+        };
         let Some((turn, hosts)) = self.place_of(id, no) else {
             return;
         };
         self.slots.force(turn, &hosts);
-        self.perform(id, no, mode, attempt, true);
+        self.perform(id, no, mode, attempt, true, args);
     }
 
-    fn perform(&mut self, id: JobId, no: StepNo, mode: Mode, attempt: u32, resume: bool) {
+    /// Looked for before anything is intended, and before a slot is taken: what is not there is no attempt.
+    fn args(&self, id: JobId, no: StepNo) -> Result<Args, String> {
+        let job = self.world.jobs.get(&id).ok_or("there is no such job")?;
+        resolve(job, no)
+    }
+
+    /// Hands a step out, whose intent is decided and whose slot is taken.
+    fn perform(&mut self, id: JobId, no: StepNo, mode: Mode, attempt: u32, resume: bool, args: Args) {
         let Some(job) = self.world.jobs.get(&id) else {
             return;
         };
         let Some(step) = job.plan.step(no) else { return };
-        let args = match resolve(job, no) {
-            Ok(args) => args,
-            Err(reason) => return self.stick(id, reason),
-        };
         let ticket = Ticket {
             job: id,
             step: no,
@@ -256,7 +271,12 @@ impl Core {
         let Some(ticket) = self.performing.remove(&id) else {
             return;
         };
-        let Some((turn, hosts)) = self.place_of(id, ticket.step) else {
+        self.free_slot(id, ticket.step);
+    }
+
+    /// Gives the slot of a step back, or its place in the line for one, and looks at those whose turn it may be now.
+    fn free_slot(&mut self, id: JobId, no: StepNo) {
+        let Some((turn, hosts)) = self.place_of(id, no) else {
             return;
         };
         for (_, _, next) in self.slots.free(&turn, &hosts) {
@@ -266,17 +286,19 @@ impl Core {
         }
     }
 
+    /// A job that stands still, or turns back, waits for no slot.
+    pub(super) fn leave_line(&mut self, id: JobId) {
+        if let Some(no) = self.world.jobs.get(&id).and_then(Job::current) {
+            self.free_slot(id, no);
+        }
+    }
+
     pub(super) fn unwind(&mut self, id: JobId, why: Why) {
         if self.performing.contains_key(&id) {
             self.end_performance(id);
             self.decided.effects.push(Effect::Abort(id));
         }
-        if let Some(job) = self.world.jobs.get(&id)
-            && let Some(no) = job.current()
-            && let Some((turn, hosts)) = self.place_of(id, no)
-        {
-            self.slots.free(&turn, &hosts);
-        }
+        self.leave_line(id);
         self.unanswered.remove(&id);
         self.happen(id, JobEvent::Unwinding { why });
     }
@@ -287,7 +309,14 @@ impl Core {
 
     /// Does `then` once `until` has come.
     fn at(&mut self, until: Timestamp, id: JobId, no: StepNo, then: fn(&mut Self, JobId, StepNo)) {
-        if until <= self.now {
+        let longest = self
+            .world
+            .jobs
+            .get(&id)
+            .and_then(|job| job.plan.step(no))
+            .map_or(Duration::ZERO, |step| step.retry.longest_wait);
+        // Farther away than any wait: it was said before the clock was set back.
+        if until <= self.now || until.since(self.now) > longest * 2 {
             then(self, id, no);
         } else {
             self.alarms.insert((until, id));
@@ -311,6 +340,20 @@ impl Core {
     }
 }
 
+/// The debt to pay next. What was done last on a host is undone first there, as always; and a host that stays away holds
+/// up no other: they take turns.
+fn next_debt(job: &Job, asked: u32) -> Option<StepNo> {
+    let host = |no: StepNo| job.plan.step(no).and_then(|step| step.hosts.first());
+    let mut last: Vec<StepNo> = Vec::new();
+    for (no, _) in job.debts().rev() {
+        if last.iter().all(|other| host(*other) != host(no)) {
+            last.push(no);
+        }
+    }
+    let turn = usize::try_from(asked).ok()?.checked_rem(last.len())?;
+    last.get(turn).copied()
+}
+
 /// A job changes nothing until all its hosts are claimed: an older master could still be at work on the one that is
 /// away. But what takes back, and what goes forward from the pivot on, needs only where it acts: a host that is gone
 /// for good must hold up neither the start of the guest on the other, nor what follows once the guest has been admitted.
@@ -323,8 +366,11 @@ fn claims(job: &Job, no: StepNo, mode: Mode) -> Vec<HostName> {
     }
 }
 
+/// Names and values.
+type Args = Vec<(String, String)>;
+
 /// The arguments of a step, with the outputs of earlier steps in their places.
-fn resolve(job: &Job, no: StepNo) -> Result<Vec<(String, String)>, String> {
+fn resolve(job: &Job, no: StepNo) -> Result<Args, String> {
     let step = job
         .plan
         .step(no)

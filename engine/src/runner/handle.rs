@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -14,8 +15,8 @@ use crate::records;
 use crate::store::{Opened, Read, Store};
 use crate::world::ledger;
 use crate::{
-    Actions, Actor, Clock, EngineError, Entry, Epoch, Event, Failure, HostName, Job, JobId, NewJob, Object,
-    Progress, StepNo, Timestamp,
+    Actions, Actor, Clock, EngineError, Entry, Epoch, Event, Failure, Forgotten, HostName, Job, JobId, Jump,
+    KnownHost, NewJob, Object, Progress, StepNo, Timestamp,
 };
 
 /// A handle to the running engine.
@@ -56,6 +57,14 @@ pub struct Filter {
     pub limit: usize,
 }
 
+impl Filter {
+    /// All that are not over, or owe an undo.
+    pub const OPEN: Self = Self {
+        open_only: true,
+        limit: usize::MAX,
+    };
+}
+
 /// A lock, for people.
 #[derive(Clone, Debug)]
 pub struct LockView {
@@ -69,6 +78,19 @@ pub struct LockView {
     pub since: Option<Timestamp>,
     /// Who waits for it.
     pub waiting: Vec<JobId>,
+}
+
+/// How late it is.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeView {
+    /// By the engine.
+    pub now: Timestamp,
+    /// By the wall clock.
+    pub wall: Timestamp,
+    /// How long a master has been up over this store, in all.
+    pub up: Duration,
+    /// The wall clock is not followed.
+    pub jump: Option<Jump>,
 }
 
 /// An undo that is owed.
@@ -115,7 +137,7 @@ impl Engine {
             counter: last.max(options.take_over.unwrap_or(0)).saturating_add(1),
             id: Uuid::new_v4(),
         };
-        let core = Core::open(world, epoch, options, clock.now(), fastrand::u64(..));
+        let core = Core::open(world, epoch, options, clock.moment(), fastrand::u64(..));
         let (post, inbox) = mpsc::unbounded_channel();
         let (changed, changes) = watch::channel(0);
         let owner = Owner {
@@ -199,6 +221,27 @@ impl Engine {
             reply,
         })
         .await
+    }
+
+    /// Somebody has seen how the hosts are after a take-over. See [`Core::accept`].
+    ///
+    /// # Errors
+    /// There was no take-over, or it has been accepted.
+    pub async fn accept(&self, doubtful: Vec<(JobId, String)>, actor: Actor) -> Result<(), EngineError> {
+        self.ask(|reply| Input::Accept {
+            doubtful,
+            actor,
+            reply,
+        })
+        .await
+    }
+
+    /// Whether every job is held until a take-over is accepted.
+    ///
+    /// # Errors
+    /// The master is stopping.
+    pub async fn is_held(&self) -> Result<bool, EngineError> {
+        self.look(|view| view.core.world().held).await
     }
 
     /// The job `id`.
@@ -297,6 +340,78 @@ impl Engine {
     /// The master is stopping.
     pub async fn placement(&self) -> Result<BTreeMap<String, HostName>, EngineError> {
         self.look(|view| view.core.world().placement.clone()).await
+    }
+
+    /// From now on nothing new is sent to the host, or it may be used again; durable when it answers.
+    ///
+    /// # Errors
+    /// The master is stopping.
+    pub async fn maintain(&self, host: HostName, on: bool, actor: Actor) -> Result<(), EngineError> {
+        self.ask(|reply| Input::Maintain {
+            host,
+            on,
+            actor,
+            reply,
+        })
+        .await
+    }
+
+    /// The engine's time and the wall clock's, which are the same but for corrections; and a jump that nobody has
+    /// accepted yet.
+    ///
+    /// # Errors
+    /// The master is stopping.
+    pub async fn time(&self) -> Result<TimeView, EngineError> {
+        self.look(|view| TimeView {
+            now: view.core.now(),
+            wall: view.core.wall(),
+            up: view.core.up(),
+            jump: view.core.world().clock.jump,
+        })
+        .await
+    }
+
+    /// The wall clock, which jumped, is right. See [`Core::accept_clock`].
+    ///
+    /// # Errors
+    /// It has not jumped.
+    pub async fn accept_clock(&self, actor: Actor) -> Result<(), EngineError> {
+        self.ask(|reply| Input::AcceptClock { actor, reply }).await
+    }
+
+    /// A host was claimed, and said which machine it is. See [`Core::meet`].
+    ///
+    /// # Errors
+    /// The master is stopping.
+    pub async fn meet(&self, host: HostName, machine: String) -> Result<(), EngineError> {
+        self.ask(|reply| Input::Meet { host, machine, reply }).await
+    }
+
+    /// A host is gone for good. See [`Core::forget`].
+    ///
+    /// # Errors
+    /// An open job works on it, or guests live there and are not said to be lost.
+    pub async fn forget_host(
+        &self,
+        host: HostName,
+        guests_are_lost: bool,
+        actor: Actor,
+    ) -> Result<Forgotten, EngineError> {
+        self.ask(|reply| Input::ForgetHost {
+            host,
+            guests_are_lost,
+            actor,
+            reply,
+        })
+        .await
+    }
+
+    /// What is known of hosts; nothing is, of one that was never met and is in service.
+    ///
+    /// # Errors
+    /// The master is stopping.
+    pub async fn hosts(&self) -> Result<BTreeMap<HostName, KnownHost>, EngineError> {
+        self.look(|view| view.core.world().hosts.clone()).await
     }
 
     /// The undos that are owed.

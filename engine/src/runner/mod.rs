@@ -4,5 +4,5 @@ mod handle;
 mod owner;
 mod replay;
 
-pub use handle::{Debt, Engine, Filter, HistoryLine, JobView, LockView, Submitted};
+pub use handle::{Debt, Engine, Filter, HistoryLine, JobView, LockView, Submitted, TimeView};
 pub use owner::Command;

@@ -15,8 +15,8 @@ use crate::core::{Core, Decided, Effect, Order, Ticket};
 use crate::records;
 use crate::store::{Purpose, Store};
 use crate::{
-    ActionRef, Actions, Actor, Class, Clock, EngineError, Failure, HostName, Job, JobId, NewJob, Outcome,
-    Progress, Status, Submitted, Work,
+    ActionRef, Actions, Actor, Class, Clock, EngineError, Failure, Forgotten, HostName, Job, JobId, NewJob,
+    Outcome, Progress, Status, Submitted, Work,
 };
 
 /// How long the index may wait for more changes when nothing else happens.
@@ -49,6 +49,32 @@ pub(super) enum Input {
         host: HostName,
         actor: Actor,
         reply: Reply<()>,
+    },
+    Accept {
+        doubtful: Vec<(JobId, String)>,
+        actor: Actor,
+        reply: Reply<()>,
+    },
+    Maintain {
+        host: HostName,
+        on: bool,
+        actor: Actor,
+        reply: Reply<()>,
+    },
+    AcceptClock {
+        actor: Actor,
+        reply: Reply<()>,
+    },
+    Meet {
+        host: HostName,
+        machine: String,
+        reply: Reply<()>,
+    },
+    ForgetHost {
+        host: HostName,
+        guests_are_lost: bool,
+        actor: Actor,
+        reply: Reply<Forgotten>,
     },
     Answer(Ticket, Outcome),
     /// This program does not have the action.
@@ -115,7 +141,7 @@ impl Owner {
                 return;
             };
             let mut after = Afterwards::default();
-            self.core.tick(self.clock.now());
+            self.core.tick(self.clock.moment());
             for input in inputs {
                 self.take(input, &mut after);
             }
@@ -158,12 +184,11 @@ impl Owner {
                 return Some(inputs);
             }
         }
-        match self.core.next_alarm() {
+        match self.core.next_wait(self.clock.moment()) {
             None => (self.inbox.recv_many(&mut inputs, BATCH).await > 0).then_some(inputs),
-            Some(at) => {
-                let now = self.clock.now();
-                if at > now {
-                    self.idle(at.since(now), &mut inputs).await;
+            Some(wait) => {
+                if !wait.is_zero() {
+                    self.idle(wait, &mut inputs).await;
                 } else {
                     while inputs.len() < BATCH
                         && let Ok(input) = self.inbox.try_recv()
@@ -221,6 +246,40 @@ impl Owner {
                 self.core.place(guest, host, actor);
                 after.replies.push(Box::new(move || drop(reply.send(Ok(())))));
             }
+            Input::Accept {
+                doubtful,
+                actor,
+                reply,
+            } => {
+                let result = self.core.accept(doubtful, actor);
+                after.replies.push(Box::new(move || drop(reply.send(result))));
+            }
+            Input::Maintain {
+                host,
+                on,
+                actor,
+                reply,
+            } => {
+                self.core.maintain(host, on, actor);
+                after.replies.push(Box::new(move || drop(reply.send(Ok(())))));
+            }
+            Input::AcceptClock { actor, reply } => {
+                let result = self.core.accept_clock(actor);
+                after.replies.push(Box::new(move || drop(reply.send(result))));
+            }
+            Input::Meet { host, machine, reply } => {
+                self.core.meet(host, machine);
+                after.replies.push(Box::new(move || drop(reply.send(Ok(())))));
+            }
+            Input::ForgetHost {
+                host,
+                guests_are_lost,
+                actor,
+                reply,
+            } => {
+                let result = self.core.forget(host, guests_are_lost, actor);
+                after.replies.push(Box::new(move || drop(reply.send(result))));
+            }
             Input::Look(look) => after.looks.push(look),
             Input::Await(job, reply) => self.await_end(job, reply),
             Input::Close(reply) => after.closing = Some(reply),
@@ -254,7 +313,7 @@ impl Owner {
             };
         }
         self.store.admits(Purpose::NewWork)?;
-        let (id, new) = self.core.submit(JobId::new(self.clock.now()), new)?;
+        let (id, new) = self.core.submit(JobId::new(self.core.now()), new)?;
         Ok(Submitted { id, new })
     }
 
@@ -290,6 +349,7 @@ impl Owner {
                     self.progress.remove(&job);
                     self.runtime.spawn(self.actions.forget(job, hosts));
                 }
+                Effect::Expect(host, machine) => self.actions.expect(&host, machine),
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ mod memory;
 mod seam;
 
 pub use error::StoreError;
-pub use local::{Faults, Local, LocalOptions, Operation, audit};
+pub use local::{Faults, Local, LocalOptions, Operation, audit, copy, exists};
 pub use memory::Memory;
 pub use seam::{
     Audit, Damage, Frame, Frames, Head, Opened, Purpose, Put, Read, Record, Scan, Store, Usage, Warning,

@@ -2,7 +2,7 @@
 
 use vsjob_engine::{Actions, Epoch, Outcome, Work};
 
-use crate::{APPEND, Bench, DIES, SLOW, again, done, to_the_end, undo, until};
+use crate::{APPEND, Bench, DIES, MOMENT, SILENT, SLOW, again, done, to_the_end, undo, until};
 
 pub(crate) async fn a_step_is_done_and_undone(bench: &Bench) -> anyhow::Result<()> {
     let work = bench.work(&APPEND, &[&bench.file, "hello", "0"]);
@@ -76,6 +76,25 @@ pub(crate) async fn undo_stops_what_runs_and_what_is_only_about_to_run(bench: &B
     Ok(())
 }
 
+pub(crate) async fn a_step_that_tells_nothing_for_too_long_is_stopped(bench: &Bench) -> anyhow::Result<()> {
+    let work = bench.work(&SILENT, &[&bench.file, "never", "20"]);
+    let outcome = bench.pool.perform(work).await;
+    assert!(
+        matches!(&outcome, Outcome::Failed(failure) if failure.code == "VSJ0309"),
+        "{outcome:?}"
+    );
+    // Gone, or only waiting to be reaped.
+    let is_gone = r#"
+        read -r pid _ <"$R/var/lib/vsjob/run/$1/pid"
+        case $(cat "/proc/$pid/stat" 2>/dev/null) in '' | *') Z '*) ;; *) exit 1 ;; esac"#;
+    let answer = bench
+        .read(is_gone, &[&format!("{}-1-1", bench.job)], MOMENT)
+        .await??;
+    assert_eq!(answer.code, 0, "it still runs");
+    assert_eq!(bench.wrote(), "");
+    Ok(())
+}
+
 /// Starts a step, and lets something happen as soon as it has told progress.
 async fn in_the_middle(
     bench: &Bench,
@@ -140,6 +159,20 @@ pub(crate) async fn what_died_after_its_effect_is_durable_once_it_is_called_done
     bench.ground.power_cut()?;
     bench.ground.boot()?;
     assert_eq!(bench.wrote(), "kept\n");
+    Ok(())
+}
+
+pub(crate) async fn a_run_directory_that_lost_its_files_holds_up_nobody(bench: &Bench) -> anyhow::Result<()> {
+    // As a power cut leaves one that was being removed.
+    let make = r#"mkdir -p "$R/var/lib/vsjob/run/$1""#;
+    let answer = bench
+        .read(make, &[&format!("{}-1-1", bench.job)], MOMENT)
+        .await??;
+    assert_eq!(answer.code, 0);
+    let work = bench.work(&APPEND, &[&bench.file, "x", "0"]);
+    assert_eq!(bench.pool.perform(again(&work)).await, Outcome::NotDone);
+    assert!(done(&bench.pool.perform(work).await));
+    assert_eq!(bench.wrote(), "x\n");
     Ok(())
 }
 

@@ -46,6 +46,14 @@ static SLOW: HostAction = HostAction {
     ..APPEND
 };
 
+/// Is taken for stalled when it tells nothing for a moment.
+static SILENT: HostAction = HostAction {
+    name: "test-silent",
+    stall: Some(Duration::from_millis(500)),
+    limit: Duration::from_secs(60),
+    ..APPEND
+};
+
 /// Dies between its effect and its fsync.
 static DIES: HostAction = HostAction {
     name: "test-dies",
@@ -85,7 +93,7 @@ static BENCHES: AtomicU64 = AtomicU64::new(1);
 
 fn bench(ground: &Ground) -> anyhow::Result<Bench> {
     let number = BENCHES.fetch_add(1, Ordering::Relaxed);
-    let registry = Registry::new([&APPEND, &SLOW, &DIES, &EXIT].map(Action::Host));
+    let registry = Registry::new([&APPEND, &SLOW, &SILENT, &DIES, &EXIT].map(Action::Host));
     Ok(Bench {
         ground: ground.clone(),
         pool: ground.pool(registry)?,
@@ -230,10 +238,12 @@ on_each_ground! {
     launched::a_step_whose_caller_has_gone_away_goes_on_and_is_found_again,
     launched::a_step_that_never_began_is_told_from_one_that_did,
     launched::undo_stops_what_runs_and_what_is_only_about_to_run,
+    launched::a_step_that_tells_nothing_for_too_long_is_stopped,
     launched::a_line_that_is_cut_in_the_middle_loses_no_work,
     launched::an_sshd_that_is_killed_in_the_middle_is_not_even_noticed,
     launched::a_host_that_reboots_in_the_middle_does_it_anew,
     launched::what_died_after_its_effect_is_durable_once_it_is_called_done,
+    launched::a_run_directory_that_lost_its_files_holds_up_nobody,
     launched::a_host_that_is_away_is_waited_for,
     launched::when_a_job_is_over_nothing_of_it_stays,
     epochs::an_older_master_changes_nothing,

@@ -14,7 +14,9 @@ run_state() {
 		return
 	fi
 	run_finished "$1" && return
-	read -r run_boot <"$1/boot"
+	# A power cut may leave a directory that was being removed with part of its files: it is of another boot then.
+	run_boot=''
+	{ read -r run_boot <"$1/boot"; } 2>/dev/null || true
 	read -r run_boot_now <"$R/proc/sys/kernel/random/boot_id"
 	if [ "$run_boot" != "$run_boot_now" ]; then
 		state=interrupted
@@ -24,7 +26,7 @@ run_state() {
 	if [ -n "$run_group" ]; then
 		process_alive "$run_pid" "$run_start" && state=running
 	else
-		read -r run_pid run_start <"$1/launcher"
+		{ read -r run_pid run_start <"$1/launcher"; } 2>/dev/null || true
 		if process_alive "$run_pid" "$run_start" || run_unit_active "$1"; then
 			state=starting
 		fi

@@ -15,8 +15,10 @@ volume_durable() {
 	btrfs filesystem sync "$volumes" >&2
 }
 
+# In a folder that root alone may enter: a guest's root can make programs that run as the host's root.
 volume_create() {
 	mkdir -p "$volumes"
+	chmod go= "$volumes"
 	volume_exists "$1" || btrfs subvolume create "$volumes/$1" >&2
 	volume_durable
 }

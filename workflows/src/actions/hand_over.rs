@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use vsjob_engine::{Class, Failure, Outcome, Outputs, Performing, Work};
-use vsjob_workers::Context;
+use vsjob_engine::{Class, Failure, Mode, Outcome, Outputs, Performing, Work};
+use vsjob_workers::{Context, Successor};
 
 use super::argument;
 use crate::planner::master_action;
@@ -29,6 +29,24 @@ master_action! {
     "begin-purge" version 1, "begin to delete {moved}", begin_purge
 }
 
+master_action! {
+    /// Its undo submits a `purge-later` of what is left: however a purge ends, what it was to delete has an owner.
+    KeepForLater { guest: GuestName, host: Line, moved: MovedName } -> KeptForLater {}
+    "keep-for-later" version 1, "see to it that {moved} is deleted later if it is not now", keep_for_later
+}
+
+/// How much later that is: the guest may just be on its way elsewhere, or its host be mended.
+const LATER: Duration = Duration::from_secs(3600);
+
+fn keep_for_later(context: Context, work: Work) -> Performing {
+    Box::pin(async move {
+        match work.mode {
+            Mode::Do => Outcome::Done(Outputs::new()),
+            Mode::Undo => submit(&context, &work, "purge-later", LATER).await,
+        }
+    })
+}
+
 fn hand_over(context: Context, work: Work) -> Performing {
     Box::pin(async move {
         match argument(&work, "grace").parse().map(Duration::from_millis) {
@@ -49,8 +67,15 @@ fn begin_purge(context: Context, work: Work) -> Performing {
 async fn submit(context: &Context, work: &Work, operation: &str, wait: Duration) -> Outcome {
     let args = [("name", "guest"), ("host", "host"), ("moved", "moved")]
         .map(|(parameter, known)| (parameter.to_owned(), argument(work, known).to_owned()));
-    let key = format!("{operation}-of-{}", work.job);
-    match context.submit(operation, args.to_vec(), wait, key).await {
+    let successor = Successor {
+        operation: operation.to_owned(),
+        args: args.to_vec(),
+        wait,
+        key: format!("{operation}-of-{}", work.job),
+        part_of: None,
+    };
+    let submitted = async { context.desk()?.submit(successor).await };
+    match submitted.await {
         Ok(job) => Outcome::Done(Outputs::from([("purge".to_owned(), job.to_string())])),
         Err(failure) => Outcome::Failed(failure),
     }

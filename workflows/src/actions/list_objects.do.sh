@@ -24,15 +24,13 @@ done
 for path in "$R/var/lib/vsjob/templates"/*; do
 	[ ! -f "$path" ] || object template "${path##*/}"
 done
-before=
 for path in "$R/var/lib/vsjob/run"/*; do
+	run=${path##*/}
 	# Its name is JOB-STEP-ATTEMPT, or JOB-STEP-stop.
-	run=${path##*/} run=${run%-*-*}
-	case $run in
-	"$before" | *[!0-9a-f-]*) ;;
+	case ${run%-*-*} in
+	*[!0-9a-f-]*) ;;
 	*) [ ! -e "$path" ] || object run "$run" ;;
 	esac
-	before=$run
 done
 keys=$(sed -n 's/^restrict,.* vsjob-\([0-9a-f]*\)$/\1/p' "$R/root/.ssh/authorized_keys" 2>/dev/null) || keys=
 for name in $keys; do

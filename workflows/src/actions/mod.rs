@@ -7,6 +7,7 @@ pub mod ask_budget;
 pub mod check_copy;
 pub mod check_health;
 pub mod check_new;
+pub mod check_present;
 pub mod check_reachable;
 pub mod check_source;
 pub mod check_target;
@@ -24,6 +25,7 @@ pub mod limit_volume;
 pub mod list_objects;
 pub mod make_key;
 pub mod make_volume;
+pub mod part;
 pub mod place_template;
 pub mod purge_moved;
 pub mod put_definition;
@@ -53,6 +55,9 @@ pub fn registry() -> Registry {
         choose_names::ChooseNames::action(),
         hand_over::HandOver::action(),
         hand_over::BeginPurge::action(),
+        hand_over::KeepForLater::action(),
+        part::BeginPart::action(),
+        part::AwaitPart::action(),
         send_template::SendTemplate::action(),
         demo::Prepare::action(),
         demo::Borrow::action(),
@@ -80,6 +85,7 @@ pub fn registry() -> Registry {
         start_quarantined::StartQuarantined::action(),
         check_health::CheckHealth::action(),
         admit_guest::AdmitGuest::action(),
+        check_present::CheckPresent::action(),
         check_reachable::CheckReachable::action(),
         enable_guest::EnableGuest::action(),
         drop_sent::DropSent::action(),

@@ -11,13 +11,20 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, test_kill_process};
 use uuid::Uuid;
 
 use super::disk::Disk;
 use super::segment;
 use crate::store::StoreError;
+
+/// A master that was killed while it was starting a process leaves the lock with that process until it becomes another
+/// program: how often, and how long after each try, that is waited for.
+const TRIES: u32 = 1000;
+const PAUSE: Duration = Duration::from_millis(5);
 
 const FORMAT: &str = "vsjob store 1";
 
@@ -62,10 +69,24 @@ impl Lock {
             source,
         };
         let directory = File::open(&paths.root).map_err(failed)?;
-        match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(locked(disk, paths)?),
-            Err(errno) => return Err(failed(io::Error::from(errno))),
+        let mut tries = TRIES;
+        loop {
+            match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    let holder = holder(disk, paths)?;
+                    tries -= 1;
+                    if tries == 0 || !holder.is_some_and(is_dead) {
+                        let directory = paths.root.clone();
+                        return Err(StoreError::Locked {
+                            directory,
+                            pid: holder,
+                        });
+                    }
+                    std::thread::park_timeout(PAUSE);
+                }
+                Err(errno) => return Err(failed(io::Error::from(errno))),
+            }
         }
         let holder = disk.create(&paths.lock)?;
         disk.write(&holder, format!("{}\n", std::process::id()).as_bytes(), 0)?;
@@ -75,12 +96,15 @@ impl Lock {
     }
 }
 
-fn locked(disk: &Disk, paths: &Paths) -> Result<StoreError, StoreError> {
+/// The process that has the store open, or had it open last.
+fn holder(disk: &Disk, paths: &Paths) -> Result<Option<u32>, StoreError> {
     let holder = disk.read_text(&paths.lock)?;
-    Ok(StoreError::Locked {
-        directory: paths.root.clone(),
-        pid: holder.and_then(|text| text.trim().parse().ok()),
-    })
+    Ok(holder.and_then(|text| text.trim().parse().ok()))
+}
+
+fn is_dead(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
 }
 
 /// The id of the store, or `None` if it has none yet.

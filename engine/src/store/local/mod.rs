@@ -2,6 +2,7 @@
 //! `docs/store.md` has the formats and what is refused when.
 
 mod audit;
+mod copy;
 mod cursor;
 mod directory;
 mod disk;
@@ -16,6 +17,7 @@ mod segment;
 mod store;
 
 pub use audit::audit;
+pub use copy::{copy, exists};
 pub use disk::{Faults, Operation};
 pub use options::LocalOptions;
 pub use store::Local;

@@ -8,7 +8,7 @@ use super::disk::{Faults, NoFaults};
 /// How a local store is opened. Sizes are in bytes.
 #[derive(Clone)]
 pub struct LocalOptions {
-    /// Of each new segment; a multiple of 512. A frame must fit into one.
+    /// Of each new segment; a multiple of 512, at least 4096. A frame must fit into one.
     pub segment_size: u64,
     /// New work is refused when the journal is as large as this.
     pub journal_limit: u64,

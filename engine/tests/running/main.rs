@@ -2,202 +2,19 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::{BTreeMap, VecDeque};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+mod bench;
+mod clock;
+mod hosts;
+mod taking_over;
+
 use std::time::Duration;
 
-use vsjob_engine::store::Memory;
 use vsjob_engine::{
-    ActionRef, Actions, Actor, Arg, Class, Command, Engine, EngineError, Failure, Filter, HostName, JobId,
-    Lock, Mode, NewJob, Options, Outcome, Outputs, Performing, Placing, Plan, Priority, Request, Retry,
-    Status, Step, StepNo, StepState, Timestamp, UndoKind, Value, VirtualClock, Work,
+    Arg, Class, Command, EngineError, Failure, Filter, HostName, Mode, Outcome, Placing, Status, Step,
+    StepNo, StepState, Timestamp, UndoKind, Value,
 };
 
-/// Answers what the test has put in line for an action; `Done` when the line is empty.
-#[derive(Clone, Default)]
-struct Script {
-    inner: Arc<Mutex<Inner>>,
-}
-
-#[derive(Default)]
-struct Inner {
-    answers: BTreeMap<(String, Mode), VecDeque<Answer>>,
-    seen: Vec<Seen>,
-    forgotten: Vec<JobId>,
-}
-
-/// A performance that was asked for.
-#[derive(Clone, Debug)]
-struct Seen {
-    action: String,
-    mode: Mode,
-    attempt: u32,
-    args: Vec<(String, String)>,
-    claims: Vec<HostName>,
-}
-
-enum Answer {
-    Outcome(Outcome),
-    Never,
-    Panic,
-}
-
-impl Script {
-    fn put(&self, action: &str, mode: Mode, answer: Answer) {
-        self.inner
-            .lock()
-            .unwrap()
-            .answers
-            .entry((action.to_owned(), mode))
-            .or_default()
-            .push_back(answer);
-    }
-
-    fn seen(&self) -> Vec<Seen> {
-        self.inner.lock().unwrap().seen.clone()
-    }
-}
-
-impl Actions for Script {
-    fn knows(&self, action: &ActionRef) -> bool {
-        action.name != "unheard-of"
-    }
-
-    fn perform(&self, work: Work) -> Performing {
-        let mut inner = self.inner.lock().unwrap();
-        inner.seen.push(Seen {
-            action: work.action.name.clone(),
-            mode: work.mode,
-            attempt: work.attempt,
-            args: work.args,
-            claims: work.claims,
-        });
-        let answer = inner
-            .answers
-            .get_mut(&(work.action.name, work.mode))
-            .and_then(VecDeque::pop_front);
-        Box::pin(async move {
-            match answer {
-                None => Outcome::Done(Outputs::from([("key".to_owned(), "value".to_owned())])),
-                Some(Answer::Outcome(outcome)) => outcome,
-                Some(Answer::Never) => std::future::pending().await,
-                Some(Answer::Panic) => panic!("the action's own mistake"),
-            }
-        })
-    }
-
-    fn forget(&self, job: JobId, _: Vec<HostName>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        self.inner.lock().unwrap().forgotten.push(job);
-        Box::pin(async {})
-    }
-}
-
-fn step(action: &str) -> Step {
-    Step {
-        title: action.to_owned(),
-        action: ActionRef {
-            name: action.to_owned(),
-            version: 1,
-        },
-        args: Vec::new(),
-        hosts: vec!["vsh-01".parse().unwrap()],
-        undo: Some(UndoKind::Cleaning),
-        pivot: false,
-        retry: Retry {
-            attempts: 3,
-            first_wait: Duration::from_secs(1),
-            longest_wait: Duration::from_secs(4),
-        },
-        creates: Vec::new(),
-        strikes: Vec::new(),
-        places: Vec::new(),
-    }
-}
-
-fn job(key: Option<&str>, lock: &str, steps: Vec<Step>) -> NewJob {
-    NewJob {
-        request: Request {
-            operation: "test".to_owned(),
-            args: vec![("name".to_owned(), "ldap".to_owned())],
-            actor: actor(),
-            key: key.map(str::to_owned),
-            priority: Priority::Normal,
-            not_before: None,
-        },
-        title: "a test".to_owned(),
-        plan: Plan { steps },
-        locks: vec![Lock {
-            key: lock.to_owned(),
-            shared: false,
-        }],
-    }
-}
-
-fn actor() -> Actor {
-    Actor {
-        user: "root".to_owned(),
-        from: "a test".to_owned(),
-        reason: Some("to see".to_owned()),
-    }
-}
-
-fn failed(class: Class) -> Answer {
-    Answer::Outcome(Outcome::Failed(Failure::new(class, "T1", "it did not work")))
-}
-
-fn open(store: &Memory, script: &Script, clock: &VirtualClock) -> Engine {
-    let actions: Arc<dyn Actions> = Arc::new(script.clone());
-    Engine::open(
-        store.open().boxed(),
-        actions,
-        Arc::new(clock.clone()),
-        Options::default(),
-    )
-    .unwrap()
-}
-
-struct Bench {
-    store: Memory,
-    script: Script,
-    clock: VirtualClock,
-    engine: Engine,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let (store, script) = (Memory::new(), Script::default());
-        let clock = VirtualClock::at(Timestamp::from_millis(1_700_000_000_000));
-        let engine = open(&store, &script, &clock);
-        Self {
-            store,
-            script,
-            clock,
-            engine,
-        }
-    }
-
-    /// Lets virtual time pass until the job is as wanted.
-    async fn until(&self, id: JobId, wanted: impl Fn(&vsjob_engine::Job) -> bool) -> vsjob_engine::Job {
-        for _ in 0..20_000 {
-            let job = self.engine.job(id).await.unwrap().unwrap().job;
-            if wanted(&job) {
-                return job;
-            }
-            self.clock.advance(Duration::from_millis(50));
-            tokio::task::yield_now().await;
-        }
-        panic!("it never came to be: {:#?}", self.engine.job(id).await);
-    }
-
-    async fn end(&self, id: JobId) -> vsjob_engine::Job {
-        self.until(id, |job| job.status.is_over()).await
-    }
-
-    async fn submit(&self, new: NewJob) -> JobId {
-        self.engine.submit(new).await.unwrap().id
-    }
-}
+use bench::{Answer, Bench, actor, failed, job, open, step};
 
 #[tokio::test]
 async fn outputs_of_a_step_are_arguments_of_a_later_one() {
@@ -351,11 +168,7 @@ async fn before_the_pivot_a_step_needs_every_host_of_its_job_and_an_undo_or_a_la
             matches!(job.steps[3].state, StepState::Started { .. })
         })
         .await;
-    bench
-        .engine
-        .command(cancelled, Command::Cancel, actor())
-        .await
-        .unwrap();
+    bench.order(cancelled, Command::Cancel).await;
     bench.end(cancelled).await;
 
     let claims: Vec<(String, Mode, String)> = bench
@@ -398,7 +211,7 @@ async fn cancel_abandons_what_is_under_way_and_takes_it_back() {
     bench
         .until(id, |job| matches!(job.steps[1].state, StepState::Started { .. }))
         .await;
-    bench.engine.command(id, Command::Cancel, actor()).await.unwrap();
+    bench.order(id, Command::Cancel).await;
     assert_eq!(bench.end(id).await.status, Status::Cancelled);
     assert!(matches!(
         bench.engine.command(id, Command::Cancel, actor()).await,
@@ -418,7 +231,7 @@ async fn pause_lets_the_step_under_way_end_and_resume_goes_on() {
     bench
         .until(id, |job| matches!(job.steps[0].state, StepState::Waiting { .. }))
         .await;
-    bench.engine.command(id, Command::Pause, actor()).await.unwrap();
+    bench.order(id, Command::Pause).await;
     for _ in 0..100 {
         bench.clock.advance(Duration::from_secs(1));
         tokio::task::yield_now().await;
@@ -426,7 +239,7 @@ async fn pause_lets_the_step_under_way_end_and_resume_goes_on() {
     let paused = bench.engine.job(id).await.unwrap().unwrap().job;
     assert!(matches!(paused.status, Status::Paused(_)));
     assert!(matches!(paused.steps[0].state, StepState::Waiting { .. }));
-    bench.engine.command(id, Command::Resume, actor()).await.unwrap();
+    bench.order(id, Command::Resume).await;
     assert_eq!(bench.end(id).await.status, Status::Succeeded);
 }
 
@@ -477,6 +290,158 @@ async fn a_gating_undo_waits_for_its_host_and_a_cleaning_one_becomes_a_debt_that
 }
 
 #[tokio::test]
+async fn debts_are_paid_backwards_on_a_host_and_one_that_stays_away_holds_up_no_other() {
+    let bench = Bench::new();
+    let away = |times: usize, action: &str| {
+        for _ in 0..times {
+            let failure = Failure::new(Class::Transient, "T3", "it does not answer");
+            let answer = Answer::Outcome(Outcome::Unknown(failure));
+            bench.script.put(action, Mode::Undo, answer);
+        }
+    };
+    let on = |action: &str, host: &str| Step {
+        hosts: vec![host.parse().unwrap()],
+        ..step(action)
+    };
+    // Four times in vain, and each is owed; the second host stays away for long.
+    for (times, action) in [(4, "first"), (4, "last"), (12, "gone")] {
+        away(times, action);
+    }
+    bench.script.put("fail", Mode::Do, failed(Class::Permanent));
+    let steps = vec![
+        on("first", "vsh-01"),
+        on("last", "vsh-01"),
+        on("gone", "vsh-02"),
+        step("fail"),
+    ];
+    let id = bench.submit(job(None, "guest/ldap", steps)).await;
+    bench.end(id).await;
+    let paid = bench
+        .until(id, |job| job.steps[0].state == StepState::Undone)
+        .await;
+    assert_eq!(paid.steps[1].state, StepState::Undone, "out of order");
+    assert!(
+        matches!(paid.steps[2].state, StepState::Owed(_)),
+        "not away any more"
+    );
+    bench
+        .until(id, |job| job.steps[2].state == StepState::Undone)
+        .await;
+}
+
+#[tokio::test]
+async fn a_debt_whose_action_this_program_does_not_have_stays_owed_and_its_job_over() {
+    let mut bench = Bench::new();
+    for _ in 0..5 {
+        let away = Failure::new(Class::Transient, "T3", "vsh-01 does not answer");
+        bench
+            .script
+            .put("clean", Mode::Undo, Answer::Outcome(Outcome::Unknown(away)));
+    }
+    bench.script.put("fail", Mode::Do, failed(Class::Permanent));
+    let id = bench
+        .submit(job(None, "guest/ldap", vec![step("clean"), step("fail")]))
+        .await;
+    let over = bench.end(id).await;
+    assert!(matches!(over.steps[0].state, StepState::Owed(_)));
+    bench.script.unlearn("clean");
+    bench.engine = open(&bench.store, &bench.script, &bench.clock);
+    // Another job has its lock by now, while the debt is asked for again and again.
+    bench.script.put("slow", Mode::Do, Answer::Never);
+    let next = bench.submit(job(None, "guest/ldap", vec![step("slow")])).await;
+    bench.until(next, |job| job.status == Status::Running).await;
+    for _ in 0..2000 {
+        bench.clock.advance(Duration::from_millis(50));
+        tokio::task::yield_now().await;
+    }
+    let known = bench.engine.job(id).await.unwrap().unwrap().job;
+    assert_eq!(known.status, over.status);
+    let refused = bench.engine.command(id, Command::Resume, actor()).await;
+    assert!(matches!(refused, Err(EngineError::Over { .. })), "{refused:?}");
+    bench.script.learn_all();
+    bench
+        .until(id, |job| job.steps[0].state == StepState::Undone)
+        .await;
+}
+
+#[tokio::test]
+async fn a_step_that_lacks_an_argument_is_not_intended_and_its_job_is_as_before() {
+    let bench = Bench::new();
+    let mut pivot = step("pivot");
+    pivot.pivot = true;
+    pivot.args = vec![Arg {
+        name: "from".to_owned(),
+        value: Value::Output {
+            step: StepNo(0),
+            key: "never answered".to_owned(),
+        },
+    }];
+    // As often as there are slots, and once more: none is lost.
+    for _ in 0..5 {
+        let id = bench
+            .submit(job(None, "guest/ldap", vec![step("first"), pivot.clone()]))
+            .await;
+        let end = bench.end(id).await;
+        assert!(matches!(end.status, Status::RolledBack(failure) if failure.code == "VSJ0008"));
+        assert_eq!(end.steps[0].state, StepState::Undone);
+        assert_eq!(
+            (&end.steps[1].state, end.steps[1].attempts),
+            (&StepState::Planned, 0)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_is_paused_or_cancelled_while_it_waits_for_a_slot_holds_up_nobody() {
+    let bench = Bench::new();
+    let mut busy = Vec::new();
+    for lock in ["guest/a", "guest/b", "guest/c", "guest/d"] {
+        bench.script.put("slow", Mode::Do, Answer::Never);
+        busy.push(bench.submit(job(None, lock, vec![step("slow")])).await);
+    }
+    let paused = bench.submit(job(None, "guest/e", vec![step("e")])).await;
+    let cancelled = bench.submit(job(None, "guest/f", vec![step("f")])).await;
+    let mut last = Vec::new();
+    for lock in ["guest/g", "guest/h", "guest/i"] {
+        last.push(bench.submit(job(None, lock, vec![step("late")])).await);
+    }
+    bench.until(busy[3], |_| bench.script.seen().len() == 4).await;
+    bench.order(paused, Command::Pause).await;
+    bench.order(cancelled, Command::Cancel).await;
+    bench.order(busy[0], Command::Cancel).await;
+    for id in last {
+        assert_eq!(bench.end(id).await.status, Status::Succeeded);
+    }
+    bench.order(paused, Command::Resume).await;
+    assert_eq!(bench.end(paused).await.status, Status::Succeeded);
+}
+
+#[tokio::test]
+async fn a_job_that_has_put_something_out_of_service_waits_for_no_slot() {
+    let bench = Bench::new();
+    let mut stop = step("stop");
+    stop.undo = Some(UndoKind::Gating);
+    let mut copy = step("copy");
+    copy.retry.first_wait = Duration::from_secs(60);
+    bench.script.put("copy", Mode::Do, failed(Class::Transient));
+    let id = bench.submit(job(None, "guest/ldap", vec![stop, copy])).await;
+    bench
+        .until(id, |job| matches!(job.steps[1].state, StepState::Waiting { .. }))
+        .await;
+    // While it waits for its next try, others take every slot of its host.
+    for lock in ["guest/a", "guest/b", "guest/c", "guest/d"] {
+        bench.script.put("slow", Mode::Do, Answer::Never);
+        let other = bench.submit(job(None, lock, vec![step("slow")])).await;
+        bench
+            .until(other, |job| {
+                matches!(job.steps[0].state, StepState::Started { .. })
+            })
+            .await;
+    }
+    assert_eq!(bench.end(id).await.status, Status::Succeeded);
+}
+
+#[tokio::test]
 async fn a_lock_is_handed_on_in_the_order_of_asking() {
     let bench = Bench::new();
     bench.script.put("slow", Mode::Do, Answer::Never);
@@ -486,11 +451,7 @@ async fn a_lock_is_handed_on_in_the_order_of_asking() {
     let view = bench.engine.job(second).await.unwrap().unwrap();
     assert_eq!(view.job.status, Status::Queued);
     assert!(view.waits_for.unwrap().contains("guest/ldap"));
-    bench
-        .engine
-        .command(first, Command::Cancel, actor())
-        .await
-        .unwrap();
+    bench.order(first, Command::Cancel).await;
     assert_eq!(bench.end(second).await.status, Status::Succeeded);
 }
 

@@ -1,0 +1,64 @@
+//! A master that takes over holds every job until somebody has seen how the hosts are.
+
+use vsjob_engine::{Command, Engine, EngineError, JobId, Options, Status};
+
+use crate::bench::{Answer, Bench, actor, job, open, open_as, step};
+use vsjob_engine::Mode;
+
+/// A master that took over from the one on the bench, which died while `waits` was under way.
+async fn taken_over(bench: &Bench) -> (Engine, JobId) {
+    bench.script.put("waits", Mode::Do, Answer::Never);
+    let id = bench
+        .submit(job(None, "guest/ldap", vec![step("waits"), step("next")]))
+        .await;
+    bench.until(id, |_| bench.script.seen().len() == 1).await;
+    let options = Options {
+        take_over: Some(7),
+        ..Options::default()
+    };
+    (open_as(&bench.store, &bench.script, &bench.clock, options), id)
+}
+
+#[tokio::test]
+async fn nothing_moves_until_the_take_over_is_accepted_and_then_everything_does() {
+    let mut bench = Bench::new();
+    let (taker, id) = taken_over(&bench).await;
+    assert_eq!(taker.epoch().counter, 8);
+    bench.engine = taker;
+    for _ in 0..2 {
+        assert!(bench.engine.is_held().await.unwrap());
+        let known = bench.engine.job(id).await.unwrap().unwrap();
+        assert!(known.waits_for.unwrap().contains("vsjob scan"));
+        for command in [Command::Cancel, Command::Resume] {
+            let refused = bench.engine.command(id, command, actor()).await;
+            assert!(matches!(refused, Err(EngineError::Held)), "{refused:?}");
+        }
+        let refused = bench
+            .engine
+            .submit(job(None, "guest/web", vec![step("new")]))
+            .await;
+        assert!(matches!(refused, Err(EngineError::Held)), "{refused:?}");
+        assert_eq!(bench.script.seen().len(), 1);
+        // Killed and started again as usual it still holds them.
+        bench.engine = open(&bench.store, &bench.script, &bench.clock);
+    }
+    bench.engine.accept(Vec::new(), actor()).await.unwrap();
+    assert_eq!(bench.end(id).await.status, Status::Succeeded);
+    let refused = bench.engine.accept(Vec::new(), actor()).await;
+    assert!(matches!(refused, Err(EngineError::NotHeld)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_job_of_which_the_hosts_know_more_is_stuck_until_it_is_resumed() {
+    let mut bench = Bench::new();
+    let (taker, id) = taken_over(&bench).await;
+    bench.engine = taker;
+    let doubt = vec![(id, "vsh-01 has seen more of it".to_owned())];
+    bench.engine.accept(doubt, actor()).await.unwrap();
+    let stuck = bench
+        .until(id, |job| matches!(job.status, Status::Stuck { .. }))
+        .await;
+    assert!(matches!(stuck.status, Status::Stuck { reason, .. } if reason.contains("seen more")));
+    bench.order(id, Command::Resume).await;
+    assert_eq!(bench.end(id).await.status, Status::Succeeded);
+}

@@ -1,0 +1,47 @@
+/* What befalls a master under test, preloaded into it: it dies right before or right after one of its durable writes. The
+ * file that FATE names says which: the number of fdatasyncs from now, 0 for none, and whether it is after it; then it says
+ * that it dies. */
+
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct fate {
+  _Atomic int64_t writes;
+  _Atomic int64_t after;
+  _Atomic int64_t met;
+};
+
+static struct fate *fate;
+static int (*real_fdatasync)(int);
+
+__attribute__((constructor)) static void begin(void) {
+  real_fdatasync = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
+  const char *name = getenv("FATE");
+  int file = name == NULL ? -1 : open(name, O_RDWR | O_CLOEXEC);
+  if (file < 0)
+    return;
+  void *map = mmap(NULL, sizeof *fate, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  close(file);
+  if (map != MAP_FAILED)
+    fate = map;
+}
+
+int fdatasync(int file) {
+  int last = fate != NULL && atomic_load(&fate->writes) > 0 && atomic_fetch_sub(&fate->writes, 1) == 1;
+  if (last) {
+    atomic_store(&fate->met, 1);
+    if (!atomic_load(&fate->after))
+      kill(getpid(), SIGKILL);
+  }
+  int result = real_fdatasync(file);
+  if (last)
+    kill(getpid(), SIGKILL);
+  return result;
+}

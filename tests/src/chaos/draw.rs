@@ -1,0 +1,167 @@
+//! What a seed becomes: rounds of happenings, drawn before anything is seen, so that the same seed is the same happenings
+//! in the same order. Each has a generator of its own: what one draws changes no other.
+
+use std::fmt;
+use std::str::FromStr;
+
+use fastrand::Rng;
+
+use super::faults::FAULTS;
+use super::operations::OPERATIONS;
+use super::run::Run;
+
+/// What everything is drawn from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seed(pub u64);
+
+impl FromStr for Seed {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl fmt::Display for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Something that can happen: a row of a table.
+pub(super) struct Row {
+    /// Its name in the trace.
+    pub name: &'static str,
+    /// How often it is drawn, against the others of its table.
+    pub weight: u32,
+    /// Whom it befalls.
+    pub befalls: Befalls,
+    /// Lets it happen, and says what was seen of it. What is drawn from the generator is drawn always and in this order.
+    ///
+    /// An error is a finding: what may well not succeed says so in its answer.
+    pub happen: fn(&mut Run, &mut Rng) -> anyhow::Result<String>,
+}
+
+/// Whom a happening befalls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Befalls {
+    /// Nobody: it is an operation.
+    Nobody,
+    /// The master: no job may fail because of it.
+    Master,
+    /// A host or a line: jobs may fail because of it, and be taken back.
+    Host,
+}
+
+/// When something happens, after what came before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// At once.
+    Now,
+    /// When the job that was submitted last has had that many durable events.
+    Event(usize),
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Now => write!(f, "at once"),
+            Self::Event(number) => write!(f, "at event {number} of the last job"),
+        }
+    }
+}
+
+/// One happening of a round.
+pub(super) struct Happening {
+    /// What.
+    pub row: &'static Row,
+    /// When.
+    pub moment: Moment,
+    /// Where it draws the rest from.
+    pub random: Rng,
+}
+
+/// A round, as drawn.
+pub(super) struct Round {
+    /// What happens, in order.
+    pub happenings: Vec<Happening>,
+    /// For what is drawn at its end.
+    pub random: Rng,
+}
+
+/// How many events a move has, about.
+const EVENTS: usize = 45;
+
+impl Seed {
+    /// The round of that number.
+    pub(super) fn round(self, number: u64) -> Round {
+        let mut random = Rng::with_seed(self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number);
+        // One round in three is without trouble for hosts: there no job has an excuse.
+        let calm = random.u8(0..3) == 0;
+        let faults: Vec<&Row> = FAULTS
+            .iter()
+            .filter(|row| !calm || row.befalls == Befalls::Master)
+            .collect();
+        let operations: Vec<&Row> = OPERATIONS.iter().collect();
+        let happenings = (0..random.usize(8..=14)).map(|_| {
+            let table = if random.u8(0..100) < 55 {
+                &operations
+            } else {
+                &faults
+            };
+            let moment = match random.u8(0..3) {
+                0 => Moment::Now,
+                _ => Moment::Event(random.usize(1..=EVENTS)),
+            };
+            Happening {
+                row: weighted(table, &mut random),
+                moment,
+                random: random.fork(),
+            }
+        });
+        Round {
+            happenings: happenings.collect(),
+            random,
+        }
+    }
+}
+
+fn weighted(table: &[&'static Row], random: &mut Rng) -> &'static Row {
+    let all = table.iter().map(|row| row.weight).sum();
+    let mut drawn = random.u32(0..all);
+    for row in table {
+        if drawn < row.weight {
+            return row;
+        }
+        drawn -= row.weight;
+    }
+    table[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(seed: u64, round: u64) -> Vec<String> {
+        let happenings = Seed(seed).round(round).happenings;
+        let tell = |mut one: Happening| format!("{} {} {}", one.row.name, one.moment, one.random.u64(..));
+        happenings.into_iter().map(tell).collect()
+    }
+
+    #[test]
+    fn a_seed_is_the_same_happenings_again_and_another_is_others() {
+        assert_eq!(told(7, 3), told(7, 3));
+        assert_ne!(told(7, 3), told(8, 3));
+        assert_ne!(told(7, 3), told(7, 4));
+    }
+
+    #[test]
+    fn every_row_of_both_tables_is_drawn() {
+        let drawn: std::collections::BTreeSet<&str> = (0..500)
+            .flat_map(|round| Seed(1).round(round).happenings)
+            .map(|one| one.row.name)
+            .collect();
+        let rows = OPERATIONS.iter().chain(FAULTS).map(|row| row.name);
+        assert_eq!(drawn, rows.collect());
+    }
+}

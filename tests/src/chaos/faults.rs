@@ -1,0 +1,252 @@
+//! What goes wrong, row by row. A new fault is a new row.
+
+use fastrand::Rng;
+
+use super::draw::{Befalls, Row};
+use super::run::Run;
+use super::troubles::Trouble;
+
+/// The faults.
+pub(super) const FAULTS: &[Row] = &[
+    of_master("kill master", 12, kill_master),
+    of_master("kill master at a write", 16, doom),
+    of_master("stop master", 5, stop_master),
+    of_host("reboot", 6, reboot),
+    of_host("power cut", 6, power_cut),
+    of_host("halt", 2, halt),
+    of_host("cut cable", 6, cut),
+    of_host("part", 6, part),
+    of_host("kill sshd", 5, kill_sshd),
+    of_host("kill session", 5, kill_session),
+    of_host("kill transfer", 6, kill_transfer),
+    of_host("kill command", 4, kill_command),
+    of_host("freeze sshd", 4, freeze),
+    of_host("slow cable", 3, slow),
+    of_host("fill disk", 4, fill),
+];
+
+type Happen = fn(&mut Run, &mut Rng) -> anyhow::Result<String>;
+
+const fn of_master(name: &'static str, weight: u32, happen: Happen) -> Row {
+    Row {
+        name,
+        weight,
+        befalls: Befalls::Master,
+        happen,
+    }
+}
+
+const fn of_host(name: &'static str, weight: u32, happen: Happen) -> Row {
+    Row {
+        name,
+        weight,
+        befalls: Befalls::Host,
+        happen,
+    }
+}
+
+/// For how many happenings a trouble lasts.
+fn a_while(random: &mut Rng) -> usize {
+    random.usize(1..=4)
+}
+
+/// Whether there is a master that nothing befalls yet.
+fn is_well(run: &Run) -> bool {
+    !run.troubles.has(&Trouble::NoMaster) && !run.troubles.has(&Trouble::Doomed)
+}
+
+fn kill_master(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+    let lasts = random.usize(1..=2);
+    if !is_well(run) {
+        return Ok("something befalls it already".to_owned());
+    }
+    run.site.kill_master()?;
+    run.troubles.begin(Trouble::NoMaster, lasts);
+    Ok("done".to_owned())
+}
+
+fn doom(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+    let (lasts, write, after) = (a_while(random), random.i64(1..=25), random.bool());
+    if !is_well(run) {
+        return Ok("something befalls it already".to_owned());
+    }
+    run.fate.dies_at(write, after)?;
+    run.troubles.begin(Trouble::Doomed, lasts);
+    Ok(format!(
+        "{} its write {write}",
+        if after { "after" } else { "before" }
+    ))
+}
+
+fn stop_master(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+    let lasts = random.usize(1..=2);
+    if !is_well(run) {
+        return Ok("something befalls it already".to_owned());
+    }
+    let status = run.site.take_master()?.stop()?;
+    anyhow::ensure!(status.success(), "told to stop, it ended with {status}");
+    run.troubles.begin(Trouble::NoMaster, lasts);
+    Ok("done".to_owned())
+}
+
+/// A host that is on and not about to reboot, drawn.
+fn host_that_is_on(run: &mut Run, random: &mut Rng) -> anyhow::Result<Result<String, String>> {
+    let host = run.any_host(random);
+    run.troubles.await_reboot(&host)?;
+    Ok(if run.is_on(&host) {
+        Ok(host)
+    } else {
+        Err(format!("{host} is off"))
+    })
+}
+
+/// Does this at the console of a host.
+fn at_console(run: &mut Run, random: &mut Rng, text: &str) -> anyhow::Result<String> {
+    Ok(match host_that_is_on(run, random)? {
+        Ok(host) => match run.site.lab.run(&host, text) {
+            Ok(said) => format!("{host}: {}", said.trim().replace('\n', " ")),
+            Err(_) => format!("{host}: there was nothing"),
+        },
+        Err(off) => off,
+    })
+}
+
+fn reboot(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+    Ok(match host_that_is_on(run, random)? {
+        Ok(host) => {
+            run.shake();
+            run.troubles.reboot(&run.site.lab, &host)?;
+            host
+        }
+        Err(off) => off,
+    })
+}
+
+fn power_cut(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+    let lasts = a_while(random);
+    Ok(match host_that_is_on(run, random)? {
+        Ok(host) => {
+            run.shake();
+            run.site.lab.power_cut(&host)?;
+            run.troubles.begin(Trouble::Off(host.clone()), lasts);
+            host
+        }
+        Err(off) => off,
+    })
+}
+
+fn halt(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+    let lasts = a_while(random);
+    Ok(match host_that_is_on(run, random)? {
+        Ok(host) => {
+            run.shake();
+            run.site.lab.halt(&host)?;
+            run.troubles.begin(Trouble::Off(host.clone()), lasts);
+            host
+        }
+        Err(off) => off,
+    })
+}
+
+impl Run {
+    /// A host's life ends: who runs on it afterwards is who starts with it. Where each guest is at this moment is for the
+    /// jobs to know, so it may be any of them.
+    fn shake(&mut self) {
+        self.fleet.guests.iter_mut().for_each(|guest| guest.shaken = true);
+    }
+}
+
+fn cut(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+    let (host, lasts) = (run.any_host(random), a_while(random));
+    if !run.troubles.has(&Trouble::Cut(host.clone())) {
+        run.site.lab.cut(&host)?;
+    }
+    run.troubles.begin(Trouble::Cut(host.clone()), lasts);
+    Ok(host)
+}
+
+fn part(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+    let (one, lasts) = (run.any_host(random), a_while(random));
+    let all = [&["master".to_owned()], &run.hosts[..]].concat();
+    let other = all[random.usize(0..all.len())].clone();
+    if one == other {
+        return Ok("from itself".to_owned());
+    }
+    let (one, other) = if one < other { (one, other) } else { (other, one) };
+    let trouble = Trouble::Apart(one.clone(), other.clone());
+    if !run.troubles.has(&trouble) {
+        run.site.lab.part(&one, &other)?;
+    }
+    run.troubles.begin(trouble, lasts);
+    Ok(format!("{one} and {other}"))
+}
+
+fn kill_sshd(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+    at_console(
+        run,
+        random,
+        "pkill --signal KILL --exact --ns 1 --nslist pid sshd",
+    )
+}
+
+fn kill_session(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+    let text = format!(
+        "all=$(pgrep --exact --ns 1 --nslist pid sshd | sort -n | tail -n +2); set -- $all; [ $# -gt 0 ]; \
+         shift $(({} % $#)); kill -KILL $1; echo $1 of $all",
+        random.u16(..)
+    );
+    at_console(run, random, &text)
+}
+
+fn kill_transfer(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+    at_console(
+        run,
+        random,
+        "pkill --signal KILL --exact --ns 1 --nslist pid rsync",
+    )
+}
+
+fn kill_command(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+    let text = "unit=$(systemctl list-units --plain --no-legend --state=active 'vsjob-*' | cut -d ' ' -f 1 | head -n 1); \
+                [ -n \"$unit\" ]; systemctl kill --signal=KILL \"$unit\"; echo $unit";
+    at_console(run, random, text)
+}
+
+/// Does this at the console of a host that has the trouble from then on.
+fn troubled(
+    run: &mut Run,
+    random: &mut Rng,
+    trouble: fn(String) -> Trouble,
+    text: &str,
+) -> anyhow::Result<String> {
+    let lasts = a_while(random);
+    Ok(match host_that_is_on(run, random)? {
+        Ok(host) => {
+            let said = run.site.lab.run(&host, text);
+            run.troubles.begin(trouble(host.clone()), lasts);
+            if said.is_ok() {
+                host
+            } else {
+                format!("{host}: in vain")
+            }
+        }
+        Err(off) => off,
+    })
+}
+
+fn freeze(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+    let text = "pkill --signal STOP --exact --ns 1 --nslist pid sshd";
+    troubled(run, random, Trouble::Frozen, text)
+}
+
+fn slow(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+    let text = "tc qdisc replace dev eth0 root tbf rate 4mbit burst 16kb latency 300ms";
+    troubled(run, random, Trouble::Slow, text)
+}
+
+fn fill(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+    // Preallocated in ever smaller pieces until nothing is left: so hardly a byte is written.
+    let text = "piece=0; for size in 8G 4G 2G 1G 512M 256M 128M 64M 32M 16M 8M 4M 2M 1M 256K 64K 16K; do \
+                while fallocate -l $size /var/full.$piece 2>/dev/null; do piece=$((piece + 1)); done; done; sync -f /var";
+    troubled(run, random, Trouble::Full, text)
+}

@@ -1,0 +1,16 @@
+//! Chaos: a seed becomes rounds of operations and faults on a site of real hosts, each round ends in a quiet point, and
+//! there everything that was promised must hold. `tests/README.md`, 'Chaos', says how it is run and replayed.
+
+mod acknowledged;
+mod draw;
+mod faults;
+mod fleet;
+mod operations;
+mod order;
+mod quiet;
+mod run;
+mod trace;
+mod troubles;
+
+pub use draw::Seed;
+pub use run::{Length, Tally, run};

@@ -1,0 +1,323 @@
+//! A run: a site and its guests, round after round until its time is over; and what of it is told.
+
+use std::fmt;
+use std::process::Child;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use fastrand::Rng;
+use vsjob_engine::{Clock, SystemClock};
+
+use super::Seed;
+use super::draw::{Befalls, Moment, Round};
+use super::fleet::{Effect, Fleet};
+use super::trace::Trace;
+use super::troubles::{Trouble, Troubles};
+use crate::fate::Fate;
+use crate::program::Said;
+use crate::site::Site;
+
+/// How long a happening waits for its moment: a bound, should the job be held up.
+const MOMENT: Duration = Duration::from_secs(6);
+
+/// How far a run goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Length {
+    /// How many hosts there are.
+    pub hosts: u8,
+    /// The first round: those before it are left out.
+    pub from: u64,
+    /// No round begins later than this.
+    pub time: Duration,
+    /// Every line of the trace is told on standard output too.
+    pub aloud: bool,
+}
+
+/// What a run amounted to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Rounds, each with a quiet point at its end.
+    pub rounds: u64,
+    /// Operations.
+    pub operations: u64,
+    /// Faults of the master, and of hosts and lines.
+    pub faults: u64,
+    /// Jobs by how they ended.
+    pub succeeded: u64,
+    /// Taken back because of a failure.
+    pub rolled_back: u64,
+    /// Taken back because somebody wanted it.
+    pub cancelled: u64,
+    /// How often a job was stuck, and went on when it was resumed.
+    pub stuck: u64,
+    /// Writes that guests acknowledged, all of them there in the end.
+    pub acknowledged: u64,
+    /// Guests that were compared with their reference, file by file.
+    pub compared: u64,
+    /// Reboots of all hosts at once.
+    pub reboots: u64,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} operations and {} faults up to {} quiet points, {} of them after a reboot of all hosts; jobs: {} succeeded, \
+             {} rolled back, {} cancelled, {} times stuck for a while; {} guests compared file by file; \
+             {} writes acknowledged, 0 lost",
+            self.operations,
+            self.faults,
+            self.rounds,
+            self.reboots,
+            self.succeeded,
+            self.rolled_back,
+            self.cancelled,
+            self.stuck,
+            self.compared,
+            self.acknowledged
+        )
+    }
+}
+
+/// A job that was submitted in this round.
+pub(super) struct Sent {
+    /// Its id, unless the master went away before it had answered.
+    pub id: Option<String>,
+    /// What was asked for.
+    pub args: Vec<String>,
+    /// The guest.
+    pub guest: String,
+    /// What becomes of it.
+    pub effect: Effect,
+}
+
+/// A run as it goes.
+pub(super) struct Run {
+    pub site: Site,
+    pub hosts: Vec<String>,
+    pub fleet: Fleet,
+    pub troubles: Troubles,
+    pub fate: Fate,
+    pub sent: Vec<Sent>,
+    /// Invocations that wait for something; what they say does not matter, but that they end.
+    pub waiting: Vec<Child>,
+    /// Something befell a host or a line in this round.
+    pub stormy: bool,
+    pub tally: Tally,
+    seed: Seed,
+    trace: Trace,
+    /// The round and the happening of now.
+    at: (u64, usize),
+}
+
+/// Runs it. `None` where the lab cannot run; this has said so.
+///
+/// # Errors
+/// Something that was promised does not hold. The error says where the trace is, and how it is repeated.
+pub fn run(seed: Seed, length: Length) -> anyhow::Result<Option<Tally>> {
+    let Some(mut site) = Site::up(length.hosts)? else {
+        return Ok(None);
+    };
+    let Some(fate) = Fate::of(&mut site.program)? else {
+        return Ok(None);
+    };
+    site.kill_master()?;
+    site.start_master()?;
+    let mut run = Run {
+        hosts: site.hosts()?,
+        site,
+        fleet: Fleet::new()?,
+        troubles: Troubles::default(),
+        fate,
+        sent: Vec::new(),
+        waiting: Vec::new(),
+        stormy: false,
+        tally: Tally::default(),
+        seed,
+        trace: Trace::new(seed, length.aloud)?,
+        at: (0, 0),
+    };
+    match run.rounds(length) {
+        Ok(()) => Ok(Some(run.tally)),
+        Err(error) => {
+            let kept = run.keep(&error);
+            Err(error.context(format!(
+                "seed {seed}, round {}, happening {}: the trace is {}, and {kept}; again by \
+                 `tests/chaos --seed {seed} --hosts {}`",
+                run.at.0,
+                run.at.1,
+                run.trace.path().display(),
+                length.hosts
+            )))
+        }
+    }
+}
+
+impl Run {
+    fn rounds(&mut self, length: Length) -> anyhow::Result<()> {
+        for (name, archive) in self.fleet.templates()? {
+            self.site.template(name, &archive)?;
+        }
+        self.settle()?;
+        let begin = SystemClock.now();
+        for number in length.from.. {
+            if SystemClock.now().since(begin) > length.time {
+                break;
+            }
+            self.at = (number, 0);
+            self.tell(format_args!("round {number}"))?;
+            self.round(self.seed.round(number))?;
+        }
+        self.reboot_all().context("at the end")?;
+        let clients = self.fleet.guests.iter().filter_map(|guest| guest.client.as_ref());
+        self.tally.acknowledged = clients.map(|client| client.acknowledged().len() as u64).sum();
+        Ok(())
+    }
+
+    fn round(&mut self, round: Round) -> anyhow::Result<()> {
+        for (number, mut happening) in (1..).zip(round.happenings) {
+            self.begin(number);
+            self.await_moment(happening.moment)?;
+            let row = happening.row;
+            match row.befalls {
+                Befalls::Nobody => self.tally.operations += 1,
+                Befalls::Master => self.tally.faults += 1,
+                Befalls::Host => {
+                    self.tally.faults += 1;
+                    self.stormy = true;
+                }
+            }
+            let seen = (row.happen)(self, &mut happening.random).with_context(|| row.name)?;
+            self.tell(format_args!(
+                "{number:>3}. {}, {}: {seen}",
+                row.name, happening.moment
+            ))?;
+            self.heal_due()?;
+            self.master_lives()?;
+        }
+        let mut random = round.random;
+        self.come_to_rest(&mut random).context("coming to rest")?;
+        self.is_in_order().context("at a quiet point")?;
+        self.tally.rounds += 1;
+        if random.u8(0..4) == 0 {
+            self.reboot_all()?;
+        }
+        Ok(())
+    }
+
+    fn await_moment(&mut self, moment: Moment) -> anyhow::Result<()> {
+        let Moment::Event(number) = moment else {
+            return Ok(());
+        };
+        let last = self.sent.last().and_then(|sent| sent.id.clone());
+        if let Some(id) = last.filter(|_| !self.troubles.has(&Trouble::NoMaster)) {
+            self.site.follow(&id)?.until_number(number, MOMENT);
+        }
+        Ok(())
+    }
+
+    /// Adds a line to the trace.
+    pub(super) fn tell(&mut self, line: impl fmt::Display) -> anyhow::Result<()> {
+        self.trace.tell(line)
+    }
+
+    /// Now the happening of that number is due.
+    pub(super) fn begin(&mut self, number: usize) {
+        self.at.1 = number;
+    }
+
+    /// Runs `vsjob ARGS`, which may be refused or not be answered at all, but never break.
+    pub(super) fn ask(&self, args: &[&str]) -> anyhow::Result<Said> {
+        let said = self.site.vsjob(args)?;
+        let is_broken = said.status.code().is_none_or(|code| code == 70 || code == 2);
+        ensure!(!is_broken && !said.err.contains("panicked"), "{args:?}: {said:?}");
+        Ok(said)
+    }
+
+    /// Submits a job for a guest, or the same twice at once, and answers what was said.
+    pub(super) fn submit(
+        &mut self,
+        guest: &str,
+        effect: Effect,
+        args: &[&str],
+        twice: bool,
+    ) -> anyhow::Result<String> {
+        let key = format!("{}-{}-{}", self.seed, self.at.0, self.at.1);
+        let args = [&["submit"], args, &["--idempotency-key", &key]].concat();
+        let invocations: Vec<_> = (0..=u8::from(twice))
+            .map(|_| {
+                let mut command = self.site.program.command(&args);
+                let piped = std::process::Stdio::piped;
+                command.stdout(piped()).stderr(piped()).spawn()
+            })
+            .collect::<Result<_, _>>()?;
+        let mut ids = Vec::new();
+        let mut refusal = String::new();
+        let mut unsure = false;
+        for invocation in invocations {
+            let said = crate::program::said(invocation.wait_with_output()?)?;
+            match said.status.code() {
+                Some(0) => ids.push(said.out.trim().to_owned()),
+                Some(4) => refusal = said.err.trim().replace('\n', "; "),
+                // No master, or one that cannot write: nobody knows.
+                Some(5 | 7) => unsure = true,
+                _ => bail!("{args:?}: {said:?}"),
+            }
+        }
+        ids.dedup();
+        ensure!(ids.len() <= 1, "one key, and these jobs: {ids:?}");
+        let id = ids.pop();
+        let seen = match &id {
+            Some(id) => format!("job {}", &id[id.len() - 8..]),
+            None if unsure => "nobody answered".to_owned(),
+            None => refusal,
+        };
+        if id.is_some() || unsure {
+            self.sent.push(Sent {
+                id,
+                args: args.iter().map(|&arg| arg.to_owned()).collect(),
+                guest: guest.to_owned(),
+                effect,
+            });
+        }
+        Ok(format!("{}{seen}", if twice { "twice: " } else { "" }))
+    }
+
+    /// A host, drawn.
+    pub(super) fn any_host(&self, random: &mut Rng) -> String {
+        self.hosts[random.usize(0..self.hosts.len())].clone()
+    }
+
+    /// What may help to understand a finding.
+    fn keep(&mut self, error: &anyhow::Error) -> String {
+        let _ = self.tell(format_args!("FINDING: {error:#}"));
+        let mut told = String::new();
+        for args in [
+            &["status", "--all", "--limit", "100000"][..],
+            &["locks"],
+            &["gc"],
+            &["scan"],
+            &["guest", "list"],
+        ] {
+            let said = self.site.vsjob(args);
+            told.push_str(&format!("== {args:?}\n{said:#?}\n").replace("\\n", "\n"));
+        }
+        for host in &self.hosts {
+            let units = "journalctl -b --no-pager -n 300; ls -lR /var/lib/vsjob; ls -l /var/lib/machines";
+            let said = self.site.lab.run(host, units);
+            told.push_str(&format!(
+                "== {host}\n{}\n",
+                said.unwrap_or_else(|e| format!("{e:#}"))
+            ));
+        }
+        let folder = self.site.program.folder();
+        let written = std::fs::write(folder.join("told"), told);
+        match written
+            .map_err(anyhow::Error::from)
+            .and_then(|()| self.trace.keep(folder))
+        {
+            Ok(kept) => format!("what is known besides in {}", kept.display()),
+            Err(error) => format!("nothing else could be kept: {error:#}"),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Chaos on real hosts, for a while and with fixed seeds; `tests/chaos` runs it for as long as you like.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context;
+use vsjob_tests::chaos::{self, Length, Seed};
+use vsjob_tests::figures;
+
+/// What a run of all tests has time for: as many rounds as fit.
+const LONGEST: Duration = Duration::from_secs(600);
+
+#[test]
+fn whatever_befalls_the_pool_nothing_is_lost_and_nothing_stays_half_way() -> anyhow::Result<()> {
+    let seed = asked("SEED")?.unwrap_or(Seed(1));
+    let minutes: Option<u64> = asked("MINUTES")?;
+    let length = Length {
+        hosts: asked("HOSTS")?.unwrap_or(3),
+        from: asked("FROM")?.unwrap_or(1),
+        time: minutes.map_or(LONGEST, |minutes| Duration::from_secs(60 * minutes)),
+        aloud: minutes.is_some(),
+    };
+    if let Some(tally) = chaos::run(seed, length)? {
+        figures::tell(format_args!("chaos, seed {seed}: {tally}"));
+    }
+    Ok(())
+}
+
+/// What `tests/chaos` was asked for.
+fn asked<T: FromStr>(what: &str) -> anyhow::Result<Option<T>>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let name = format!("VSJOB_CHAOS_{what}");
+    let Ok(given) = std::env::var(&name) else {
+        return Ok(None);
+    };
+    given.parse().map(Some).context(name)
+}
