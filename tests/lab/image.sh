@@ -13,7 +13,7 @@ recipe_hash() { sha256sum <"$HERE/image.sh" | cut -c1-12; }
 base_image() {
   local image
   image=$CACHE/host-$(recipe_hash).btrfs
-  cached "$image" build_base_image
+  cached "$image" build_base_image || return
   printf '%s\n' "$image"
 }
 
@@ -30,7 +30,8 @@ cached() {
     work=$(mktemp -d "$CACHE/build.XXXXXX")
     # shellcheck disable=SC2064 # the folder of now
     trap "rm -rf '$work'" EXIT
-    "$builder" "$work" "$file.partial" >"$CACHE/build.log" 2>&1 || die "it failed: $CACHE/build.log"
+    # In a process of its own: in this one's `||` bash would go on after a command of the builder that failed.
+    "$SELF" _build "$builder" "$work" "$file.partial" >"$CACHE/build.log" 2>&1 || die "it failed: $CACHE/build.log"
     mv "$file.partial" "$file"
   ) 9>"$CACHE/lock"
 }

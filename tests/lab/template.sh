@@ -16,7 +16,7 @@ template() {
     *) misuse 'which template? debian or tiny' ;;
   esac
   recipe=$(cat "$HERE/image.sh" "$HERE/template.sh" "$HERE/tiny-init" | sha256sum | cut -c1-12)
-  cached "$CACHE/templates/$recipe/$archive" "build_$1"
+  cached "$CACHE/templates/$recipe/$archive" "build_$1" || return
   # One name that scripts can know; the folder beside it belongs to the recipe of now.
   ln -sfn "$recipe/$archive" "$CACHE/templates/$archive"
   printf '%s\n' "$CACHE/templates/$archive"

@@ -75,11 +75,12 @@ impl Lab {
     }
 
     /// Moves this thread to where the master lives: what it starts and what it connects to is on the hosts' network from
-    /// then on.
+    /// then on. There is no Debian archive in it, so the template that tests use is made first.
     ///
     /// # Errors
-    /// The network is gone.
+    /// The network is gone, or the template cannot be made.
     pub fn enter_network(&self) -> anyhow::Result<()> {
+        Template::Tiny.archive()?;
         let facts = std::fs::read_to_string(self.folder().join("env"))?;
         let network = facts
             .lines()
