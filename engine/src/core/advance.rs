@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{Core, Effect, Order, Ticket, backoff};
 use crate::world::turn;
 use crate::{
-    Failure, HostName, Job, JobEvent, JobId, Mode, Retry, Status, StepNo, StepState, Timestamp, Value, Why,
+    Failure, HostName, Job, JobEvent, JobId, Mode, Retry, Status, StepNo, StepRecord, StepState, Timestamp,
+    Value, Why,
 };
 
 impl Core {
@@ -162,8 +163,13 @@ impl Core {
         let Some((turn, hosts)) = self.place_of(id, no) else {
             return;
         };
-        // What the job has put out of service stands still until it goes on: then it waits for nobody.
-        if self.world.jobs.get(&id).is_some_and(Job::holds_something_up) {
+        // What the job has put out of service stands still until it goes on: then it waits for nobody. Nor does a step
+        // that was under way before a restart and turned out to have done nothing: it had its turn.
+        let goes_first = |job: &Job| {
+            let had_its_turn = |record: &StepRecord| matches!(record.state, StepState::Started { .. });
+            job.holds_something_up() || job.step(no).is_some_and(had_its_turn)
+        };
+        if self.world.jobs.get(&id).is_some_and(goes_first) {
             self.slots.force(turn, &hosts);
         } else if !self.slots.take(turn, &hosts) {
             return;

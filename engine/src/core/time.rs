@@ -20,6 +20,8 @@ const NOTED_AT_MOST: Duration = Duration::from_secs(10);
 pub(super) struct Time {
     /// What it was,
     at: Timestamp,
+    /// and what of a millisecond more: it is looked at more often than that, and must not stand still for it;
+    rest: Duration,
     /// when the machine's clocks said this.
     moment: Moment,
 }
@@ -29,6 +31,7 @@ impl Time {
     pub(super) fn begin(moment: Moment, seen: Timestamp) -> Self {
         Self {
             at: moment.wall.max(seen),
+            rest: Duration::ZERO,
             moment,
         }
     }
@@ -54,12 +57,16 @@ impl Time {
     /// Goes on to `moment` and follows its wall clock, if that is `believed`.
     fn go_on(&mut self, moment: Moment, believed: bool) {
         let passed = moment.steady.saturating_sub(self.moment.steady);
-        let steadily = self.at + passed;
-        self.at = match believed {
-            false => steadily,
-            true if moment.wall >= steadily => moment.wall,
-            true => moment.wall.max(self.at + passed / 2),
+        let goes_on = self.rest + passed;
+        let goes_on = match believed {
+            true if moment.wall < self.at + goes_on => self.rest + passed / 2,
+            _ => goes_on,
         };
+        self.at = self.at + goes_on;
+        self.rest = Duration::from_nanos(u64::from(goes_on.subsec_nanos() % 1_000_000));
+        if believed && moment.wall >= self.at {
+            (self.at, self.rest) = (moment.wall, Duration::ZERO);
+        }
         self.moment = moment;
     }
 }
@@ -104,7 +111,7 @@ impl Core {
             return Err(EngineError::ClockInOrder);
         }
         let (before, after) = (self.now, self.wall());
-        self.time.at = after;
+        (self.time.at, self.time.rest) = (after, Duration::ZERO);
         self.now = after;
         let alarms = std::mem::take(&mut self.alarms);
         let moved = alarms.into_iter().map(|(at, id)| (after + at.since(before), id));
@@ -176,11 +183,92 @@ impl Core {
         let Some(left) = self.time_left(id) else {
             return false;
         };
-        self.alarms.insert((self.now + left.min(noted_after(left)), id));
+        // A part of a millisecond would be no wait at all, and this would be asked again at once, without end.
+        let wait = left.min(noted_after(left)).max(Duration::from_millis(1));
+        self.alarms.insert((self.now + wait, id));
         true
     }
 }
 
 fn noted_after(least: Duration) -> Duration {
     (least / 8).clamp(NOTED_AT_MOST, NOTED)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{Actor, Epoch, NewJob, Options, Plan, Priority, Request, Step, World};
+
+    const BEGIN: Timestamp = Timestamp::from_millis(1_764_000_000_000);
+
+    fn moment(wall: Timestamp, micros: u64) -> Moment {
+        Moment {
+            wall,
+            steady: Duration::from_micros(micros),
+        }
+    }
+
+    #[test]
+    fn time_goes_on_however_often_it_is_looked_at_while_the_wall_clock_is_behind() {
+        let mut time = Time::begin(moment(BEGIN, 0), BEGIN);
+        let behind = Timestamp::from_millis(BEGIN.as_millis() - 60_000);
+        for micros in (0..100_000).step_by(700) {
+            time.go_on(moment(behind, micros), true);
+        }
+        assert_eq!(time.at().since(BEGIN), Duration::from_millis(49));
+    }
+
+    #[test]
+    fn a_part_of_a_millisecond_is_waited_for() {
+        let epoch = Epoch {
+            counter: 1,
+            id: Uuid::nil(),
+        };
+        let mut core = Core::open(World::default(), epoch, Options::default(), moment(BEGIN, 0), 1);
+        let id = JobId::new(BEGIN);
+        core.submit(id, due(BEGIN + Duration::from_millis(5)))
+            .expect("a job");
+        core.tick(moment(BEGIN + Duration::from_millis(4), 4_500));
+        assert!(core.next_alarm().is_some_and(|at| at > core.now()));
+        core.tick(moment(BEGIN + Duration::from_millis(6), 6_000));
+        assert_eq!(core.world().jobs[&id].status, crate::Status::Running);
+    }
+
+    fn due(at: Timestamp) -> NewJob {
+        let actor = Actor {
+            user: "root".to_owned(),
+            from: "a test".to_owned(),
+            reason: None,
+        };
+        let step = Step {
+            title: "a step".to_owned(),
+            action: crate::ActionRef {
+                name: "act".to_owned(),
+                version: 1,
+            },
+            args: Vec::new(),
+            hosts: Vec::new(),
+            undo: None,
+            pivot: false,
+            retry: crate::Retry::default(),
+            creates: Vec::new(),
+            strikes: Vec::new(),
+            places: Vec::new(),
+        };
+        NewJob {
+            request: Request {
+                operation: "test".to_owned(),
+                args: Vec::new(),
+                actor,
+                key: None,
+                priority: Priority::Normal,
+                not_before: Some(at),
+            },
+            title: "a test".to_owned(),
+            plan: Plan { steps: vec![step] },
+            locks: Vec::new(),
+        }
+    }
 }
