@@ -94,6 +94,21 @@ impl Ground {
         }
     }
 
+    /// Runs a shell text on the first host, not over its lines; `$R` is the host's root.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn run(&self, text: &str) -> anyhow::Result<String> {
+        match self {
+            Self::Paper(paper) => {
+                let mut shell = std::process::Command::new("sh");
+                shell.args(["-euc", text]).env("R", paper.paper_host(1).path(""));
+                crate::lab::succeeded(shell.output()?, text)
+            }
+            Self::Lab(lab, _) => lab.run(FIRST, &format!("R=\n{text}")),
+        }
+    }
+
     /// Breaks the lines to the first host.
     ///
     /// # Errors

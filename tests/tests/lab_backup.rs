@@ -24,8 +24,22 @@ fn a_master_restored_from_an_old_backup_holds_its_jobs_and_sees_that_the_hosts_k
     let other = site.another_program()?;
     other.run(&["restore-master", &file])?.ok()?;
     other.run(&["master"])?.refuses("VSJ0304", 4)?;
+    // A host that is away by then.
+    site.lab.cut("vsh-01")?;
     let _master = other.master_with(&["--take-over"])?;
+    let log = other.folder().join("log");
+    until("it gave that one up", || {
+        Ok(std::fs::read_to_string(&log)?.contains("not claimed yet"))
+    })?;
+    site.lab.heal("vsh-01")?;
+    let epoch = |host| site.lab.run(host, "cat /var/lib/vsjob/epoch");
+    ensure!(epoch("vsh-01")? != epoch("vsh-02")?, "it was claimed");
     let scan = other.run(&["scan", "--json"])?;
+    // What the scan shows can no longer be changed by the old master.
+    ensure!(
+        epoch("vsh-01")? == epoch("vsh-02")?,
+        "it was looked at before it was claimed"
+    );
     ensure!(scan.status.code() == Some(8), "{scan:?}");
     let scan: serde_json::Value = serde_json::from_str(&scan.out)?;
     let held = &scan["held"]["jobs"][0];

@@ -28,7 +28,7 @@ fi
 for channel in "$R/run/vsjob/channels"/*; do
 	channel_epoch='' channel_id='' pid='' start='' group=''
 	{ read -r channel_epoch channel_id pid start group <"$channel"; } 2>/dev/null || continue
-	if [ "$channel_epoch $channel_id" != "$counter $epoch" ] && process_alive "$pid" "$start"; then
+	if [ "$channel_epoch $channel_id" != "$counter $epoch" ] && channel_alive "$pid" "$start" "$group"; then
 		kill -KILL "-$group" 2>/dev/null || true
 		group_wait "$group" 10 || fail transient VSJ0313 "a channel of another master does not end"
 		rm -f "$channel"

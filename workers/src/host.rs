@@ -1,5 +1,6 @@
 //! A host as the master sees it: its line, its few channels, and whether it is claimed. Who asks it something gets an
-//! answer or a [`HostError`]; a channel that broke or hangs is replaced, and what hung in it is ended.
+//! answer or a [`HostError`]; a channel that broke or hangs is replaced, and what it was asked is ended before anything
+//! else is asked.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -68,11 +69,19 @@ pub struct Facts {
     pub epoch: String,
 }
 
-/// A channel and the process group at its other end.
+/// A channel and what is at its other end.
 struct OpenChannel {
     channel: Channel,
+    end: ChannelEnd,
+}
+
+/// The process group at the other end of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ChannelEnd {
     /// Number, start time and group, as `end_channel.sh` takes them.
     process: Vec<String>,
+    /// In which boot of the host.
+    boot: String,
 }
 
 /// What a host is made of.
@@ -93,6 +102,8 @@ pub struct Host {
     clock: Arc<dyn Clock>,
     free: Semaphore,
     idle: Mutex<Vec<OpenChannel>>,
+    /// What is at the end of lines that broke, or is asked for too long: it may still do what it was asked.
+    lost: Mutex<Vec<ChannelEnd>>,
     facts: Mutex<Option<Facts>>,
     /// Which machine it has to be, if that is known.
     expected: Mutex<Option<String>>,
@@ -116,6 +127,7 @@ impl Host {
             clock,
             free: Semaphore::new(CHANNELS),
             idle: Mutex::default(),
+            lost: Mutex::default(),
             facts: Mutex::default(),
             expected: Mutex::default(),
             claimed: tokio::sync::Mutex::default(),
@@ -273,8 +285,12 @@ impl Host {
         mut open: OpenChannel,
         question: &Question,
     ) -> Result<Result<Answer, ChannelError>, HostError> {
+        let asking = async {
+            self.end_lost(&mut open).await?;
+            open.channel.run(&question.request).await
+        };
         let answer = tokio::select! {
-            answer = open.channel.run(&question.request) => answer,
+            answer = asking => answer,
             () = self.clock.sleep(question.limit) => {
                 self.end(open).await;
                 return Err(HostError::LimitExceeded {
@@ -284,26 +300,45 @@ impl Host {
                 });
             }
         };
-        if !matches!(answer, Err(ChannelError::Lost(_))) {
-            self.idle_channels().push(open);
+        match answer {
+            Err(ChannelError::Lost(_)) => self.lost_channels().push(open.end),
+            _ => self.idle_channels().push(open),
         }
         Ok(answer)
     }
 
-    /// Ends what hangs in a channel. If that fails too, the host will be found not to answer by the next question.
+    /// Ends what hangs in a channel. If that fails too, it is done before the next question.
     async fn end(&self, hung: OpenChannel) {
+        self.lost_channels().push(hung.end);
         drop(hung.channel);
-        let question = Question::read(internal::END_CHANNEL.clone(), hung.process, END_LIMIT);
         let Ok(mut open) = self.connect().await else {
             return;
         };
         let ended = tokio::select! {
-            answer = open.channel.run(&question.request) => answer.is_ok(),
-            () = self.clock.sleep(question.limit) => false,
+            ended = self.end_lost(&mut open) => ended.is_ok(),
+            () = self.clock.sleep(END_LIMIT) => false,
         };
         if ended {
             self.idle_channels().push(open);
         }
+    }
+
+    /// What a lost channel was asked may only be about to begin. Ends those that are lost, over one that is not.
+    async fn end_lost(&self, open: &mut OpenChannel) -> Result<(), ChannelError> {
+        let lost = self.lost_channels().clone();
+        for end in lost {
+            // A later boot has nothing of it.
+            if end.boot == open.end.boot {
+                let question = Question::read(internal::END_CHANNEL.clone(), end.process.clone(), END_LIMIT);
+                if open.channel.run(&question.request).await?.code != 0 {
+                    return Err(ChannelError::Lost(
+                        "a channel before this one does not end".to_owned(),
+                    ));
+                }
+            }
+            self.lost_channels().retain(|other| *other != end);
+        }
+        Ok(())
     }
 
     /// A fresh channel to a host that has answered. Twice if need be: the connection may have died unnoticed.
@@ -358,13 +393,20 @@ impl Host {
                 found: printable(&facts.machine),
             });
         }
-        let process = vec![take("pid"), take("start"), take("group")];
+        let end = ChannelEnd {
+            process: vec![take("pid"), take("start"), take("group")],
+            boot: facts.boot.clone(),
+        };
         *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts);
-        Ok(OpenChannel { channel, process })
+        Ok(OpenChannel { channel, end })
     }
 
     fn idle_channels(&self) -> std::sync::MutexGuard<'_, Vec<OpenChannel>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lost_channels(&self) -> std::sync::MutexGuard<'_, Vec<ChannelEnd>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn no_line(&self, error: LineError) -> HostError {

@@ -65,15 +65,21 @@ fn seal(scanned: &Scanned, jobs: &[HeldJob]) -> String {
 type Runs = BTreeMap<HostName, Result<Vec<RunName>, Failure>>;
 
 async fn runs(house: &House) -> Runs {
-    let looks = house.slaves.hosts.iter().map(|slave| async {
-        let objects = look::objects(house, &slave.name).await;
-        let runs = objects.map(|objects| {
-            let names = objects.into_iter().filter_map(|(_, name)| name.parse().ok());
-            names.collect()
-        });
-        (slave.name.clone(), runs)
-    });
+    let looks = house
+        .slaves
+        .hosts
+        .iter()
+        .map(|slave| async { (slave.name.clone(), runs_on(house, &slave.name).await) });
     join_all(looks).await.into_iter().collect()
+}
+
+/// Looked at once the host is claimed: nothing of another master begins there any more.
+async fn runs_on(house: &House, name: &HostName) -> Result<Vec<RunName>, Failure> {
+    let claimed = async { house.pool.host(name)?.claim(house.engine.epoch()).await };
+    claimed.await.map_err(|e| e.failure())?;
+    let objects = look::objects(house, name).await?;
+    let names = objects.into_iter().filter_map(|(_, name)| name.parse().ok());
+    Ok(names.collect())
 }
 
 /// Why the job cannot simply go on: its hosts know something else of it than the store.

@@ -118,6 +118,20 @@ fn conflict(some: &[Lock], others: &[Lock]) -> bool {
     some.iter().any(|a| others.iter().any(|b| clash(a, b)))
 }
 
+/// After a take-over no job moves until somebody has accepted how the hosts are.
+pub(crate) fn while_held(held: bool, event: &JobEvent) -> Law {
+    let moves = matches!(
+        event,
+        JobEvent::Started
+            | JobEvent::StepStarted { .. }
+            | JobEvent::UndoStarted { .. }
+            | JobEvent::Unwinding { .. }
+    );
+    must(!(held && moves), || {
+        format!("all is held, and yet: {}", event.word())
+    })
+}
+
 /// An entry has become durable, and `durable` has taken it in. `was_over` says whether its job was over before.
 pub(crate) fn at_entry(entry: &Entry, was_over: bool, pool: &Pool, durable: &World) -> Law {
     let Event::Job { job: id, event } = &entry.event else {

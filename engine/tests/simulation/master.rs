@@ -17,6 +17,8 @@ pub(crate) struct Master {
     /// Which life of the master this is, from 1.
     pub life: u64,
     options: Options,
+    /// It took over, and nobody has accepted yet how the hosts are.
+    held: bool,
     /// Undos that were owed to a host that is gone for good.
     pub struck: BTreeSet<(JobId, StepNo)>,
 }
@@ -29,6 +31,7 @@ impl Master {
             journal: Vec::new(),
             life: 1,
             options,
+            held: false,
             struck: BTreeSet::new(),
         }
     }
@@ -37,12 +40,16 @@ impl Master {
     pub(crate) fn write(&mut self, entry: Entry, pool: &Pool) -> laws::Law {
         let was_over = |id: &JobId| self.durable.jobs.get(id).is_some_and(|job| job.status.is_over());
         let was_over = matches!(&entry.event, Event::Job { job, .. } if was_over(job));
-        if let Event::Job {
-            job,
-            event: JobEvent::DebtStruck { step, .. },
-        } = &entry.event
-        {
-            self.struck.insert((*job, *step));
+        match &entry.event {
+            Event::TakenOver => self.held = true,
+            Event::Accepted { .. } => self.held = false,
+            Event::Job { job, event } => {
+                if let JobEvent::DebtStruck { step, .. } = event {
+                    self.struck.insert((*job, *step));
+                }
+                laws::while_held(self.held, event)?;
+            }
+            _ => {}
         }
         self.durable
             .apply(&entry)

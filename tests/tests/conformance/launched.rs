@@ -1,6 +1,8 @@
 //! Launched commands: what a step did is known, whatever becomes of the line, the host and the master.
 
-use vsjob_engine::{Actions, Epoch, Outcome, Work};
+use std::time::Duration;
+
+use vsjob_engine::{Actions, Clock, Epoch, Outcome, StepNo, SystemClock, Work};
 
 use crate::{APPEND, Bench, DIES, MOMENT, SILENT, SLOW, again, done, to_the_end, undo, until};
 
@@ -119,6 +121,43 @@ pub(crate) async fn a_line_that_is_cut_in_the_middle_loses_no_work(bench: &Bench
     let outcome = to_the_end(bench, again(&work)).await?;
     assert!(done(&outcome), "{outcome:?}");
     assert_eq!(bench.wrote(), "once\n");
+    Ok(())
+}
+
+/// On paper a cut ends what is at the other end too; a real host shows what it would do.
+pub(crate) async fn what_a_lost_line_was_asked_does_not_begin_later(bench: &Bench) -> anyhow::Result<()> {
+    // A channel is known to its host from its first change on.
+    assert!(done(
+        &bench
+            .pool
+            .perform(bench.work(&APPEND, &[&bench.file, "first", "0"]))
+            .await
+    ));
+    let late = Work {
+        step: StepNo(1),
+        ..bench.work(&APPEND, &[&bench.file, "late", "0"])
+    };
+    let groups = bench.ground.run(
+        r#"for channel in "$R"/run/vsjob/channels/*; do
+            read -r _ _ _ _ group <"$channel"
+            kill -STOP "-$group" 2>/dev/null && printf '%s ' "$group"
+        done"#,
+    )?;
+    let asking = tokio::spawn(bench.pool.perform(late.clone()));
+    SystemClock.sleep(Duration::from_millis(300)).await;
+    bench.ground.cut()?;
+    let outcome = asking.await?;
+    assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
+    bench.ground.heal()?;
+    assert_eq!(bench.pool.perform(again(&late)).await, Outcome::NotDone);
+    bench.ground.run(&format!(
+        "for group in {groups}; do kill -CONT \"-$group\" 2>/dev/null || true; done; sleep 0.5"
+    ))?;
+    assert!(
+        !bench.ground.has(&format!("var/lib/vsjob/run/{}-2-1", bench.job)),
+        "it was launched"
+    );
+    assert_eq!(bench.wrote(), "first\n");
     Ok(())
 }
 

@@ -240,6 +240,7 @@ on_each_ground! {
     launched::undo_stops_what_runs_and_what_is_only_about_to_run,
     launched::a_step_that_tells_nothing_for_too_long_is_stopped,
     launched::a_line_that_is_cut_in_the_middle_loses_no_work,
+    launched::what_a_lost_line_was_asked_does_not_begin_later,
     launched::an_sshd_that_is_killed_in_the_middle_is_not_even_noticed,
     launched::a_host_that_reboots_in_the_middle_does_it_anew,
     launched::what_died_after_its_effect_is_durable_once_it_is_called_done,

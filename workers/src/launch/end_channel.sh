@@ -1,5 +1,5 @@
-# Ends the channel whose script hangs. PID START GROUP
+# Ends a channel and what it runs. PID START GROUP
 
-if process_alive "$1" "$2"; then
+if channel_alive "$1" "$2" "$3"; then
 	group_end "$3" 1 || fail transient VSJ0313 "process group $3 does not end"
 fi

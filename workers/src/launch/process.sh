@@ -26,6 +26,13 @@ group_alive() {
 	return 1
 }
 
+# channel_alive PID START GROUP: whether something of a channel still runs; its first process may be gone. Its number is
+# nobody else's while a process of its group is left.
+channel_alive() {
+	! process_of "$1" || [ "$process_start" = "$2" ] || return 1
+	group_alive "$3"
+}
+
 # group_end GROUP SECONDS: ends a group, politely first; fails if it is still there in the end.
 group_end() {
 	kill -TERM "-$1" 2>/dev/null || true
