@@ -235,7 +235,11 @@ pub(crate) async fn when_a_job_is_over_nothing_of_it_stays(bench: &Bench) -> any
     assert!(done(&bench.pool.perform(undo(&work)).await));
     let run = format!("var/lib/vsjob/run/{}-1-1", bench.job);
     assert!(bench.ground.has(&run));
+    bench.ground.run("sync")?;
     bench.pool.forget(bench.job, vec![bench.ground.host()]).await;
     assert!(!bench.ground.has(&run));
+    bench.ground.power_cut()?;
+    bench.ground.boot()?;
+    assert!(!bench.ground.has(&run), "a power cut brought it back");
     Ok(())
 }

@@ -1,4 +1,5 @@
-# Removes the run directories of a job that is over, unless one of its commands still runs. JOB
+# Removes the run directories of a job that is over, unless one of its commands still runs; no power cut brings them back,
+# since nobody would look for them then. JOB
 
 runs=$R/var/lib/vsjob/run
 for dir in "$runs/$1"-*; do
@@ -10,3 +11,4 @@ for dir in "$runs/$1"-*; do
 	fi
 done
 rm -rf "$runs/$1"-*
+durable "$runs/$1"
