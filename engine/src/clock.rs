@@ -140,6 +140,20 @@ impl VirtualClock {
         }
     }
 
+    /// A clock of its own that says the same now: that of a new master, whose dead one sees no time pass any more.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let time = self.lock();
+        let inner = VirtualTime {
+            set: time.set,
+            now: time.now,
+            sleepers: Vec::new(),
+        };
+        Self {
+            inner: Arc::new(Mutex::new(inner)),
+        }
+    }
+
     /// Sets the wall clock forward, or back if `millis` are negative. Whoever sleeps does not notice.
     pub fn set_by(&self, millis: i64) {
         self.lock().set += millis;
