@@ -3,6 +3,7 @@
 use anyhow::ensure;
 use vsjob_tests::hosts::World;
 use vsjob_tests::house::House;
+use vsjob_tests::site::until;
 
 const MOVE: [&str; 4] = ["submit", "move", "--name=ldap", "--dst=vsh-02"];
 
@@ -45,8 +46,10 @@ fn another_machine_in_the_name_of_a_host_is_asked_nothing_until_the_old_one_is_f
     let run = |args: &[&str]| house.program.run(args);
     let master = house.program.master()?;
     run(&["guest", "adopt"])?.ok()?;
-    let known = run(&["host", "show", "vsh-02", "--json"])?.json()?;
-    ensure!(known["machine"].is_string(), "{known}");
+    let show = || run(&["host", "show", "vsh-02", "--json"])?.json();
+    // It is claimed in the background.
+    until("it was met", || Ok(show()?["machine"].is_string()))?;
+    let known = show()?;
     // What is there and will stay is not forgotten.
     run(&["host", "forget", "vsh-02", "--host-is-off", "--reason", "gone"])?.refuses("VSJ0544", 4)?;
     ensure!(master.stop()?.success());
