@@ -72,6 +72,8 @@ pub struct Facts {
 /// A channel and what is at its other end.
 struct OpenChannel {
     channel: Channel,
+    /// Which machine that is.
+    machine: String,
     end: ChannelEnd,
 }
 
@@ -285,6 +287,8 @@ impl Host {
         mut open: OpenChannel,
         question: &Question,
     ) -> Result<Result<Answer, ChannelError>, HostError> {
+        // It may have been opened before anybody knew which machine it has to be.
+        self.is_expected(&open.machine)?;
         let asking = async {
             self.end_lost(&mut open).await?;
             open.channel.run(&question.request).await
@@ -381,24 +385,31 @@ impl Host {
             boot: take("boot"),
             epoch: take("epoch"),
         };
-        let expected = self
-            .expected
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        if let Some(known) = expected.filter(|known| *known != facts.machine) {
-            return Err(HostError::OtherMachine {
-                host: self.name().clone(),
-                known,
-                found: printable(&facts.machine),
-            });
-        }
+        self.is_expected(&facts.machine)?;
         let end = ChannelEnd {
             process: vec![take("pid"), take("start"), take("group")],
             boot: facts.boot.clone(),
         };
+        let machine = facts.machine.clone();
         *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts);
-        Ok(OpenChannel { channel, end })
+        Ok(OpenChannel {
+            channel,
+            machine,
+            end,
+        })
+    }
+
+    /// Another machine that answers in its name is not asked for anything.
+    fn is_expected(&self, machine: &str) -> Result<(), HostError> {
+        let expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+        match expected.as_deref() {
+            Some(known) if known != machine => Err(HostError::OtherMachine {
+                host: self.name().clone(),
+                known: known.to_owned(),
+                found: printable(machine),
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn idle_channels(&self) -> std::sync::MutexGuard<'_, Vec<OpenChannel>> {

@@ -146,7 +146,7 @@ async fn serve(
     }
     // Before anybody is told that it is ready: from then on it ends in order when it is asked to.
     let asked = asked_to_stop();
-    let claiming = tokio::spawn(claim_all(Arc::clone(&pool), engine.epoch()));
+    let claiming = tokio::spawn(claim_all(Arc::clone(&pool), engine.clone()));
     tracing::info!(epoch = engine.epoch().counter, socket = %settings.socket.display(), "the master is ready");
     notify(&[NotifyState::Ready]);
 
@@ -200,8 +200,12 @@ fn broken(error: &EngineError) -> Complaint {
 }
 
 /// Claims every host at once, so that what an earlier master launched is found before a job needs it.
-async fn claim_all(pool: Arc<Pool>, epoch: vsjob_engine::Epoch) {
-    for (host, claim) in pool.claim(epoch).await {
+async fn claim_all(pool: Arc<Pool>, engine: vsjob_engine::Engine) {
+    // Once it answers, the pool has been told which machine each host has to be.
+    if engine.time().await.is_err() {
+        return;
+    }
+    for (host, claim) in pool.claim(engine.epoch()).await {
         match claim {
             Ok(()) => tracing::info!(%host, "claimed"),
             Err(error) => tracing::warn!(%host, code = error.code(), "not claimed yet: {error}"),
