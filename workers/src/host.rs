@@ -330,17 +330,22 @@ impl Host {
     /// What a lost channel was asked may only be about to begin. Ends those that are lost, over one that is not.
     async fn end_lost(&self, open: &mut OpenChannel) -> Result<(), ChannelError> {
         let lost = self.lost_channels().clone();
+        let mut stays = false;
         for end in lost {
             // A later boot has nothing of it.
             if end.boot == open.end.boot {
                 let question = Question::read(internal::END_CHANNEL.clone(), end.process.clone(), END_LIMIT);
                 if open.channel.run(&question.request).await?.code != 0 {
-                    return Err(ChannelError::Lost(
-                        "a channel before this one does not end".to_owned(),
-                    ));
+                    stays = true;
+                    continue;
                 }
             }
             self.lost_channels().retain(|other| *other != end);
+        }
+        if stays {
+            return Err(ChannelError::Lost(
+                "a channel before this one does not end".to_owned(),
+            ));
         }
         Ok(())
     }

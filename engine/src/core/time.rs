@@ -196,10 +196,7 @@ fn noted_after(least: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
-    use crate::{Actor, Epoch, NewJob, Options, Plan, Priority, Request, Step, World};
 
     const BEGIN: Timestamp = Timestamp::from_millis(1_764_000_000_000);
 
@@ -218,57 +215,5 @@ mod tests {
             time.go_on(moment(behind, micros), true);
         }
         assert_eq!(time.at().since(BEGIN), Duration::from_millis(49));
-    }
-
-    #[test]
-    fn a_part_of_a_millisecond_is_waited_for() {
-        let epoch = Epoch {
-            counter: 1,
-            id: Uuid::nil(),
-        };
-        let mut core = Core::open(World::default(), epoch, Options::default(), moment(BEGIN, 0), 1);
-        let id = JobId::new(BEGIN);
-        core.submit(id, due(BEGIN + Duration::from_millis(5)))
-            .expect("a job");
-        core.tick(moment(BEGIN + Duration::from_millis(4), 4_500));
-        assert!(core.next_alarm().is_some_and(|at| at > core.now()));
-        core.tick(moment(BEGIN + Duration::from_millis(6), 6_000));
-        assert_eq!(core.world().jobs[&id].status, crate::Status::Running);
-    }
-
-    fn due(at: Timestamp) -> NewJob {
-        let actor = Actor {
-            user: "root".to_owned(),
-            from: "a test".to_owned(),
-            reason: None,
-        };
-        let step = Step {
-            title: "a step".to_owned(),
-            action: crate::ActionRef {
-                name: "act".to_owned(),
-                version: 1,
-            },
-            args: Vec::new(),
-            hosts: Vec::new(),
-            undo: None,
-            pivot: false,
-            retry: crate::Retry::default(),
-            creates: Vec::new(),
-            strikes: Vec::new(),
-            places: Vec::new(),
-        };
-        NewJob {
-            request: Request {
-                operation: "test".to_owned(),
-                args: Vec::new(),
-                actor,
-                key: None,
-                priority: Priority::Normal,
-                not_before: Some(at),
-            },
-            title: "a test".to_owned(),
-            plan: Plan { steps: vec![step] },
-            locks: Vec::new(),
-        }
     }
 }

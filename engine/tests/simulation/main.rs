@@ -15,7 +15,11 @@ mod pool;
 mod story;
 
 use std::ops::Range;
+use std::time::Duration;
 
+use vsjob_engine::{Moment, Options, Status, Timestamp};
+
+use crate::master::Master;
 use crate::story::Story;
 
 /// Some seconds in a build without optimization.
@@ -45,6 +49,22 @@ fn whatever_happens_every_job_is_done_or_as_before() {
         jobs > count && lives > count && entries > 20 * count,
         "too little happened"
     );
+}
+
+#[test]
+fn a_part_of_a_millisecond_is_waited_for() {
+    let at = |millis: i64, micros| Moment {
+        wall: Timestamp::from_millis(1_764_000_000_000 + millis),
+        steady: Duration::from_micros(micros),
+    };
+    let mut core = Master::begin(Options::default(), at(0, 0)).core;
+    let mut new = jobs::probe(&[jobs::host(0)], Vec::new());
+    new.request.not_before = Some(at(5, 0).wall);
+    let (id, _) = core.submit(jobs::id(1), new).expect("a job");
+    core.tick(at(4, 4_500));
+    assert!(core.next_alarm().is_some_and(|alarm| alarm > core.now()));
+    core.tick(at(6, 6_000));
+    assert_eq!(core.world().jobs[&id].status, Status::Running);
 }
 
 fn wanted_seeds() -> Range<u64> {

@@ -35,33 +35,27 @@ impl Story {
 
     /// An answer goes its way to the master; perhaps it is lost, and perhaps it comes twice.
     pub(super) fn answer(&mut self, ticket: Ticket, outcome: Outcome) {
-        let life = self.master.life;
         let outcome = if self.chance(self.weather.line) {
             unknown()
         } else {
             outcome
         };
         if self.chance(self.weather.line / 4) {
-            let wait = self.a_moment(30_000);
-            let outcome = outcome.clone();
-            self.later(
-                wait,
-                Happening::Answers {
-                    ticket,
-                    outcome,
-                    life,
-                },
-            );
+            self.hears_within(30_000, ticket, outcome.clone());
         }
-        let wait = self.a_moment(300);
-        self.later(
-            wait,
-            Happening::Answers {
-                ticket,
-                outcome,
-                life,
-            },
-        );
+        self.hears_within(300, ticket, outcome);
+    }
+
+    /// The master that is there now will hear this, if it still is.
+    fn hears_within(&mut self, millis: u64, ticket: Ticket, outcome: Outcome) {
+        let wait = self.a_moment(millis);
+        let life = self.master.life;
+        let answers = Happening::Answers {
+            ticket,
+            outcome,
+            life,
+        };
+        self.later(wait, answers);
     }
 
     /// An order goes its way to the hosts; perhaps it is lost, and perhaps it comes when nobody waits for it any more.
@@ -70,16 +64,7 @@ impl Story {
         let ticket = order.ticket;
         let broken = self.chance(self.weather.line);
         if broken {
-            let wait = self.a_moment(5_000);
-            let outcome = unknown();
-            self.later(
-                wait,
-                Happening::Answers {
-                    ticket,
-                    outcome,
-                    life,
-                },
-            );
+            self.hears_within(5_000, ticket, unknown());
         }
         if !broken || self.rng.bool() {
             let wait = self.a_moment(if broken { 60_000 } else { 300 });
@@ -106,16 +91,7 @@ impl Story {
     pub(super) fn lose(&mut self, host: Option<&HostName>) {
         for name in self.pool.reboot(host) {
             if self.followed.remove(&name) {
-                let (ticket, life, outcome) = (ticket(name), self.master.life, unknown());
-                let wait = self.a_moment(5_000);
-                self.later(
-                    wait,
-                    Happening::Answers {
-                        ticket,
-                        outcome,
-                        life,
-                    },
-                );
+                self.hears_within(5_000, ticket(name), unknown());
             }
         }
     }
