@@ -62,6 +62,8 @@ pub(crate) struct Story {
     /// For the order of what happens in the same moment.
     next: u64,
     now: Duration,
+    /// When the engine last heard what time it is.
+    ticked: Duration,
     /// When the master's machine was booted.
     booted: Duration,
     /// How far its wall clock was set, in seconds.
@@ -119,6 +121,7 @@ impl Story {
             queue: BTreeMap::new(),
             next: 0,
             now: Duration::ZERO,
+            ticked: Duration::ZERO,
             booted: Duration::ZERO,
             set: 0,
             jobs: 0,
@@ -195,7 +198,7 @@ impl Story {
             self.trouble_a_host();
         } else if self.chance(self.weather.clock) {
             self.set += self.rng.i64(-4_000..4_000);
-            self.master.core.tick(self.moment());
+            self.tick()?;
         } else {
             self.go_on()?;
         }
@@ -222,11 +225,26 @@ impl Story {
         let at = next.map(|key| key.0).or(alarm).unwrap_or(self.now);
         // Whoever sleeps wakes a little later.
         self.now = self.now.max(at) + self.a_moment(2);
-        self.master.core.tick(self.moment());
+        self.tick()?;
         if let Some(what) = next.and_then(|key| self.queue.remove(&key)) {
             self.happen(what)?;
         }
         Ok(true)
+    }
+
+    /// The engine hears what time it is. Its own goes at half speed at least, and never back.
+    fn tick(&mut self) -> Law {
+        let (before, moment) = (self.master.core.now(), self.moment());
+        let passed = self.now - self.ticked;
+        self.master.core.tick(moment);
+        self.ticked = self.now;
+        let now = self.master.core.now();
+        if now < before || now.since(before) + Duration::from_millis(1) < passed / 2 {
+            return Err(format!(
+                "in {passed:?} the engine's time went from {before} to {now}"
+            ));
+        }
+        Ok(())
     }
 
     fn happen(&mut self, what: Happening) -> Law {
@@ -390,6 +408,7 @@ impl Story {
         }
         self.tell(|| format!("a new master; take-over: {take_over}"));
         let moment = self.moment();
+        self.ticked = self.now;
         self.master.succeed(moment, take_over)?;
         self.commit()
     }
