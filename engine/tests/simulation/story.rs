@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use vsjob_engine::{
-    Class, Decided, Effect, Failure, HostName, JobId, Mode, Moment, Order, Outcome, StepState, Ticket,
-    Timestamp, UndoKind,
+    Class, Decided, Effect, Failure, HostName, JobId, Mode, Moment, Order, Outcome, Status, StepState,
+    Ticket, Timestamp, UndoKind,
 };
 
 use crate::laws::{self, Law};
@@ -72,8 +72,8 @@ pub(crate) struct Story {
     slots: usize,
     /// What the master waits for.
     open: BTreeMap<JobId, Order>,
-    /// Jobs whose step had its turn, and turned out to have done nothing.
-    anew: BTreeSet<JobId>,
+    /// Jobs whose step had its turn, and turned out to have done nothing; whether they were told so for certain.
+    anew: BTreeMap<JobId, bool>,
     /// Answers taken in since something was last made durable: one that comes twice may overtake what it answers.
     answered: BTreeSet<RunName>,
     /// Launched commands of which it will be told the end.
@@ -126,7 +126,7 @@ impl Story {
             set: 0,
             jobs: 0,
             open: BTreeMap::new(),
-            anew: BTreeSet::new(),
+            anew: BTreeMap::new(),
             answered: BTreeSet::new(),
             followed: BTreeSet::new(),
             submitted: BTreeSet::new(),
@@ -268,7 +268,13 @@ impl Story {
                     self.tell(|| format!("answer: {ticket:?}: {}", in_a_word(&outcome)));
                     self.answered.insert(name(ticket));
                     if outcome == Outcome::NotDone {
-                        self.anew.insert(ticket.job);
+                        let waits = self
+                            .open
+                            .get(&ticket.job)
+                            .is_some_and(|order| order.ticket == ticket);
+                        let job = self.master.core.world().jobs.get(&ticket.job);
+                        let runs = job.is_some_and(|job| job.status == Status::Running);
+                        self.anew.insert(ticket.job, waits && runs);
                     }
                     self.open.retain(|_, order| order.ticket != ticket);
                     self.followed.remove(&name(ticket));
@@ -342,7 +348,13 @@ impl Story {
             mode,
             attempt,
         } = order.ticket;
-        if self.anew.remove(&id) || order.resume || mode == Mode::Undo {
+        let anew = self.anew.remove(&id);
+        if anew == Some(true) && order.resume {
+            return Err(format!(
+                "{id} was told that step {step} did nothing, and asks again"
+            ));
+        }
+        if anew.is_some() || order.resume || mode == Mode::Undo {
             return Ok(());
         }
         let job = self
