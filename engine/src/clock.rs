@@ -203,3 +203,48 @@ impl Clock for VirtualClock {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_in_utc_with_its_milliseconds() {
+        let time = Timestamp::from_millis(1_700_000_000_123);
+        assert_eq!(time.to_string(), "2023-11-14T22:13:20.123Z");
+        assert_eq!(time.as_millis(), 1_700_000_000_123);
+    }
+
+    #[test]
+    fn the_steady_clock_of_the_machine_counts_from_its_boot() {
+        let uptime = || {
+            let said = std::fs::read_to_string("/proc/uptime").unwrap();
+            Duration::from_secs_f64(said.split(' ').next().unwrap().parse().unwrap())
+        };
+        // What the kernel says there is cut to hundredths.
+        let hundredth = Duration::from_millis(10);
+        let before = uptime();
+        let moment = SystemClock.moment();
+        assert!(before <= moment.steady, "{before:?} {moment:?}");
+        assert!(moment.steady <= uptime() + hundredth, "{moment:?}");
+        assert!(
+            moment.wall > Timestamp::from_millis(1_700_000_000_000),
+            "{moment:?}"
+        );
+    }
+
+    #[test]
+    fn whoever_sleeps_on_a_virtual_clock_wakes_when_it_is_time_and_not_before() {
+        let clock = VirtualClock::at(Timestamp::from_millis(1_000));
+        let mut sleep = clock.sleep(Duration::from_secs(2));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(sleep.as_mut().poll(&mut context).is_pending());
+        clock.advance(Duration::from_secs(1));
+        assert!(sleep.as_mut().poll(&mut context).is_pending());
+        clock.advance(Duration::from_secs(1));
+        assert!(sleep.as_mut().poll(&mut context).is_ready());
+        assert_eq!(clock.now(), Timestamp::from_millis(3_000));
+    }
+}

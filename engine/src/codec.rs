@@ -237,6 +237,39 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_is_too_short_or_too_long_is_said_to_be_so() {
+        let whole = encode(1, &7_u64).unwrap();
+        let mut longer = whole.clone();
+        longer.push(0);
+        assert_eq!(
+            decode(&whole[..whole.len() - 1]).unwrap_err(),
+            CodecError::Damaged("it ends within its content")
+        );
+        assert_eq!(
+            decode(&longer).unwrap_err(),
+            CodecError::Damaged("there are bytes after its end")
+        );
+    }
+
+    #[test]
+    fn each_error_has_its_code_and_says_what_to_do() {
+        let newer = CodecError::Newer { found: 9, newest: 1 };
+        let told = [CodecError::TooLarge, CodecError::Damaged("it is cut"), newer]
+            .map(|error| (error.code(), error.hint()));
+        assert_eq!(
+            told,
+            [
+                ("VSJ0130", "split the request into smaller ones"),
+                ("VSJ0131", "run `vsjob audit verify`"),
+                (
+                    "VSJ0133",
+                    "use the version of vsjob that wrote it, or a later one"
+                ),
+            ]
+        );
+    }
+
+    #[test]
     fn the_envelope_is_what_its_table_says() {
         assert_eq!(
             encode(0x0102, &0x0304_u16).unwrap()[..7],

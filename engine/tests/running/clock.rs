@@ -190,3 +190,14 @@ async fn a_job_of_a_store_that_did_not_count_waits_for_as_long_again() {
     pass(&bench, DAY * 2, 400).await;
     bench.end(id).await;
 }
+
+#[tokio::test]
+async fn the_time_until_a_master_stops_in_good_order_counts() {
+    let mut bench = Bench::new();
+    due_in(&bench, 1).await;
+    pass(&bench, Duration::from_secs(7), 7).await;
+    let before = bench.engine.time().await.unwrap().now;
+    bench.engine.clone().close().await.unwrap();
+    restart(&mut bench);
+    assert_eq!(bench.engine.time().await.unwrap().now, before);
+}

@@ -10,11 +10,11 @@ mod taking_over;
 use std::time::Duration;
 
 use vsjob_engine::{
-    Arg, Class, Command, EngineError, Failure, Filter, HostName, Mode, Outcome, Placing, Status, Step,
-    StepNo, StepState, Timestamp, UndoKind, Value,
+    Arg, Class, Command, EngineError, Failure, Filter, HostName, Mode, Options, Outcome, Placing, Status,
+    Step, StepNo, StepState, Timestamp, UndoKind, Value,
 };
 
-use bench::{Answer, Bench, actor, failed, job, open, step};
+use bench::{Answer, Bench, actor, failed, job, open, open_as, step};
 
 #[tokio::test]
 async fn outputs_of_a_step_are_arguments_of_a_later_one() {
@@ -104,6 +104,45 @@ async fn a_transient_failure_is_tried_again_with_new_attempt_numbers_and_a_perma
         .map(|seen| seen.action)
         .collect();
     assert_eq!(undone, ["b", "a"]);
+}
+
+#[tokio::test]
+async fn a_step_is_tried_as_often_as_its_policy_says_and_no_more() {
+    let bench = Bench::new();
+    for _ in 0..10 {
+        bench.script.put("a", Mode::Do, failed(Class::Transient));
+    }
+    let id = bench.submit(job(None, "guest/ldap", vec![step("a")])).await;
+    assert!(matches!(bench.end(id).await.status, Status::RolledBack(_)));
+    let tried = bench.script.seen().into_iter();
+    let attempts: Vec<u32> = tried
+        .filter(|seen| seen.mode == Mode::Do)
+        .map(|seen| seen.attempt)
+        .collect();
+    assert_eq!(attempts, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_host_that_is_away_is_asked_for_a_cleaning_undo_as_often_as_the_master_has_patience() {
+    let mut bench = Bench::new();
+    let options = Options {
+        patience: 3,
+        ..Options::default()
+    };
+    bench.engine = open_as(&bench.store, &bench.script, &bench.clock, options);
+    for _ in 0..10 {
+        let away = Failure::new(Class::Transient, "T3", "vsh-01 does not answer");
+        bench
+            .script
+            .put("clean", Mode::Undo, Answer::Outcome(Outcome::Unknown(away)));
+    }
+    bench.script.put("fail", Mode::Do, failed(Class::Permanent));
+    let steps = vec![step("clean"), step("fail")];
+    let id = bench.submit(job(None, "guest/ldap", steps)).await;
+    assert!(matches!(bench.end(id).await.steps[0].state, StepState::Owed(_)));
+    let asked = bench.script.seen().into_iter();
+    let asked = asked.filter(|seen| seen.action == "clean" && seen.mode == Mode::Undo);
+    assert_eq!(asked.count(), 3);
 }
 
 #[tokio::test]
@@ -508,4 +547,13 @@ async fn placement_follows_the_steps_that_place() {
         Status::Succeeded
     );
     assert_eq!(engine.epoch().counter, 2);
+}
+
+#[tokio::test]
+async fn where_an_administrator_placed_a_guest_is_known_after_a_restart() {
+    let bench = Bench::new();
+    let host = "vsh-03".parse().unwrap();
+    bench.engine.place("ldap", host, actor()).await.unwrap();
+    let engine = open(&bench.store, &bench.script, &bench.clock);
+    assert_eq!(engine.placement().await.unwrap()["ldap"].as_str(), "vsh-03");
 }

@@ -46,7 +46,7 @@ pub(crate) fn at_launch(order: &Order, pool: &Pool, durable: &World) -> Law {
                     format!("{what}: the job is over")
                 });
             }
-            must(!job.is_past_pivot(), || {
+            must(!has_begun_its_pivot(job), || {
                 format!("{what}: the job is past its pivot")
             })?;
             must(record.undo_attempts >= ticket.attempt, || {
@@ -57,6 +57,12 @@ pub(crate) fn at_launch(order: &Order, pool: &Pool, durable: &World) -> Law {
         }
     }
     nobody_holds_the_same(job, durable).map_err(|why| format!("{what}: {why}"))
+}
+
+/// Counted from what was intended, and not asked of the engine, which could be wrong about it.
+fn has_begun_its_pivot(job: &Job) -> bool {
+    let pivot = job.plan.pivot().and_then(|no| job.step(no));
+    pivot.is_some_and(|step| step.attempts > 0)
 }
 
 /// A command of the job may run only where an undo is owed, or at the step that is being undone, to be stopped by that.
@@ -147,6 +153,9 @@ pub(crate) fn at_entry(entry: &Entry, was_over: bool, pool: &Pool, durable: &Wor
     })?;
     match event {
         JobEvent::Stuck { reason } => must(!reason.contains("does not fit"), || format!("{id}: {reason}"))?,
+        JobEvent::Unwinding { .. } => must(!has_begun_its_pivot(job), || {
+            format!("{id} unwinds, and is past its pivot")
+        })?,
         JobEvent::Succeeded | JobEvent::RolledBack => {
             is_as_it_says(job, &BTreeSet::new(), pool)?;
             nothing_else_runs(job, None, pool).map_err(|why| format!("{id} is over: {why}"))?;
