@@ -12,7 +12,7 @@ pub(crate) enum Exit {
     AsBefore = 1,
     /// The command line is wrong.
     Usage = 2,
-    /// The job that was waited for is stuck: a person is needed.
+    /// The job that was waited for is stuck, or was abandoned: a person is needed.
     Stuck = 3,
     /// Refused; nothing has changed.
     Refused = 4,

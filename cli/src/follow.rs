@@ -171,15 +171,15 @@ fn tell_end(session: &Session, job: &JobView, now: Moment) -> Result<(), Stop> {
 }
 
 fn exit(job: &JobView) -> Exit {
-    let one_is_stuck = job
+    let needs_somebody = |state: &str| matches!(state, "stuck" | "abandoned");
+    let one_does = job
         .plan
         .iter()
         .filter_map(|step| step.outputs.get("ended"))
-        .any(|ended| ended == "stuck");
+        .any(|ended| needs_somebody(ended));
     match job.line.state.as_str() {
         "succeeded" => Exit::Done,
-        "stuck" => Exit::Stuck,
-        _ if one_is_stuck => Exit::Stuck,
+        state if needs_somebody(state) || one_does => Exit::Stuck,
         "partly done" => Exit::Partly,
         _ => Exit::AsBefore,
     }

@@ -2,6 +2,7 @@
 //! stable; new ones may be added. `docs/manual/json.md` is their manual.
 
 mod pool;
+mod stuck;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub(crate) use self::pool::*;
+pub(crate) use self::stuck::*;
 
 /// A moment, in UTC, as in `2026-11-24T22:53:47.123Z`.
 pub(crate) type Moment = DateTime<Utc>;
@@ -156,7 +158,7 @@ pub(crate) struct JobLine {
     pub operation: String,
     /// What it is about.
     pub title: String,
-    /// `queued`, `running`, `unwinding`, `paused`, `stuck`, `succeeded`, `rolled back` or `cancelled`; of a batch also `partly
+    /// `queued`, `running`, `unwinding`, `paused`, `stuck`, `succeeded`, `rolled back`, `cancelled` or `abandoned`; of a batch also `partly
     /// done` or `not done`.
     pub state: String,
     /// Whether nothing will happen any more.

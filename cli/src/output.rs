@@ -100,7 +100,7 @@ pub(crate) fn state(word: &str) -> String {
     let style = match word {
         "succeeded" | "undone" | "in service" => Style::new().green(),
         "running" | "started" => Style::new().cyan(),
-        "stuck" | "failed" | "undo failed" | "not done" => Style::new().red().bold(),
+        "stuck" | "failed" | "undo failed" | "not done" | "abandoned" => Style::new().red().bold(),
         "planned" | "queued" => Style::new().dimmed(),
         _ => Style::new().yellow(),
     };

@@ -4,6 +4,7 @@
 
 mod advance;
 mod hosts;
+mod stuck;
 mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -499,7 +500,7 @@ impl Core {
     fn happen(&mut self, job: JobId, event: JobEvent) {
         if matches!(
             event,
-            JobEvent::Succeeded | JobEvent::RolledBack | JobEvent::Stuck { .. }
+            JobEvent::Succeeded | JobEvent::RolledBack | JobEvent::Abandoned { .. } | JobEvent::Stuck { .. }
         ) {
             self.decided.ended.push(job);
         }

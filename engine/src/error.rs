@@ -2,7 +2,7 @@
 
 use crate::codec::CodecError;
 use crate::store::StoreError;
-use crate::{HostName, IllegalTransition, JobId};
+use crate::{HostName, IllegalTransition, JobId, Unvouched};
 
 /// Why the engine does not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,25 @@ pub enum EngineError {
         /// Its state.
         state: &'static str,
     },
+    /// It needs no help.
+    #[error("job {job} is {state}: it does not stand at a step that cannot be done")]
+    GetsOn {
+        /// The job.
+        job: JobId,
+        /// Its state.
+        state: &'static str,
+    },
+    /// What is said of the job is not enough.
+    #[error("job {job} is left as it is: {why}")]
+    Unvouched {
+        /// The job.
+        job: JobId,
+        /// Why.
+        why: Unvouched,
+    },
+    /// Whoever takes responsibility says why.
+    #[error("no reason is given")]
+    NoReason,
     /// It waits for its locks.
     #[error("job {0} is queued: it waits for its locks or its time, which `resume` cannot hasten")]
     NothingToResume(JobId),
@@ -107,6 +126,9 @@ impl EngineError {
             Self::Illegal(_) => "VSJ0010",
             Self::Held => "VSJ0011",
             Self::NotHeld => "VSJ0013",
+            Self::GetsOn { .. } => "VSJ0014",
+            Self::Unvouched { why, .. } => why.code(),
+            Self::NoReason => "VSJ0017",
             Self::ClockInOrder => "VSJ0546",
             Self::HostInUse { .. } => "VSJ0542",
             Self::HostHasGuests { .. } => "VSJ0543",
@@ -124,6 +146,11 @@ impl EngineError {
             Self::AlreadyUnwinding(_) => "`vsjob status JOB --watch` shows how far it is",
             Self::PastPivot { .. } => "let it finish; `vsjob status JOB` says what it waits for",
             Self::CannotPause { .. } => "`vsjob resume JOB` lets it go on",
+            Self::GetsOn { .. } => {
+                "`vsjob status JOB` says what it waits for; `vsjob pause JOB` lets it stand still first"
+            }
+            Self::Unvouched { why, .. } => why.hint(),
+            Self::NoReason => "say with --reason why you take responsibility; it goes into the audit log",
             Self::NothingToResume(_) => "`vsjob locks` shows who holds what it waits for",
             Self::KeyInUse { .. } => "use a new key for a new request",
             Self::BadPlan(_) | Self::Illegal(_) => "report it: this is a mistake in vsjob",

@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, CodecError};
-use crate::{Actor, Epoch, Failure, HostEvent, HostName, JobId, NewJob, Outputs, StepNo, Timestamp, Why};
+use crate::{
+    Actor, Assertion, Epoch, Failure, HostEvent, HostName, JobId, NewJob, Outputs, StepNo, Timestamp, Why,
+};
 
 /// The version in the envelope of an encoded event.
 const VERSION: u16 = 1;
@@ -194,6 +196,22 @@ pub enum JobEvent {
         /// Who says so.
         actor: Actor,
     },
+    /// A step counts as done, or as undone, because somebody says so.
+    Skipped {
+        /// Which step.
+        step: StepNo,
+        /// What they vouch for.
+        assertion: Option<Assertion>,
+        /// Who, and why.
+        actor: Actor,
+    },
+    /// It is given up as it stands.
+    Abandoned {
+        /// What they vouch for.
+        assertion: Option<Assertion>,
+        /// Who, and why.
+        actor: Actor,
+    },
 }
 
 impl JobEvent {
@@ -218,6 +236,8 @@ impl JobEvent {
             Self::Succeeded => "succeeded",
             Self::RolledBack => "rolled back",
             Self::DebtStruck { .. } => "debt struck",
+            Self::Skipped { .. } => "skipped",
+            Self::Abandoned { .. } => "abandoned",
         }
     }
 }

@@ -86,6 +86,14 @@ pub enum Why {
     },
     /// Somebody cancelled it.
     Cancelled(Actor),
+    /// Somebody turned it back at its pivot.
+    TurnedBack {
+        /// The host that was to go on is off and stays off. If nobody says so, it may have gone on: then nothing is
+        /// undone before what was done after it is undone for certain.
+        host_is_off: bool,
+        /// Who.
+        actor: Actor,
+    },
 }
 
 /// Which way a job goes, or would go if it went on.
@@ -123,13 +131,21 @@ pub enum Status {
     RolledBack(Failure),
     /// As before, because somebody wanted it.
     Cancelled,
+    /// Given up as it stood: somebody took responsibility for what it has left.
+    Abandoned {
+        /// What they said.
+        reason: String,
+    },
 }
 
 impl Status {
     /// Nothing will happen any more, debts excepted.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        matches!(self, Self::Succeeded | Self::RolledBack(_) | Self::Cancelled)
+        matches!(
+            self,
+            Self::Succeeded | Self::RolledBack(_) | Self::Cancelled | Self::Abandoned { .. }
+        )
     }
 
     /// The state's name: one word.
@@ -144,6 +160,7 @@ impl Status {
             Self::Succeeded => "succeeded",
             Self::RolledBack(_) => "rolled back",
             Self::Cancelled => "cancelled",
+            Self::Abandoned { .. } => "abandoned",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! durable before the next one starts, so that a crash at any moment leaves a job that can go on or be taken back.
 
 mod action;
+mod assertion;
 mod clock;
 pub mod codec;
 mod core;
@@ -22,6 +23,7 @@ mod state;
 pub mod store;
 mod world;
 
+pub use crate::assertion::{Assertion, Unvouched, said_to_be_off};
 pub use crate::core::{Core, Decided, Effect, Options, Order, Ticket};
 pub use action::{Actions, Class, Failure, Mode, Outcome, Performing, Progress, Work};
 pub use clock::{Clock, Moment, Sleep, SystemClock, Timestamp, VirtualClock};

@@ -34,9 +34,12 @@ pub(crate) fn plan(world: &World) -> Vec<UnderWay> {
         .collect()
 }
 
-/// The step of the job whose outcome is open.
+/// The step of the job whose outcome is open. Of one that was abandoned nobody asks any more.
 #[must_use]
 pub fn under_way(job: &Job) -> Option<(StepNo, Mode)> {
+    if job.status.is_over() {
+        return None;
+    }
     job.numbered().find_map(|(no, record)| match record.state {
         StepState::Started { .. } => Some((no, Mode::Do)),
         StepState::UndoStarted { .. } => Some((no, Mode::Undo)),

@@ -1,8 +1,9 @@
 //! The one transition table. Live running, recovery and tests all change a job through [`apply`]; what is not in the
 //! table cannot happen.
 
+use crate::assertion;
 use crate::{
-    Direction, Job, JobEvent, JobId, Status, StepNo, StepRecord, StepState, Timestamp, UndoKind, Why,
+    Actor, Direction, Job, JobEvent, JobId, Status, StepNo, StepRecord, StepState, Timestamp, UndoKind, Why,
 };
 
 /// An event that does not fit the state it meets.
@@ -30,11 +31,15 @@ pub fn apply(job: &mut Job, event: &JobEvent, at: Timestamp, sequence: u64) -> R
         *slot = record;
         slot.started.get_or_insert(at);
         slot.ended = Some(at);
+        if let (JobEvent::Skipped { .. }, Status::Stuck { direction, .. }) = (event, &job.status) {
+            job.status = towards(direction);
+        }
     } else {
         job.status = next_status(job, event).ok_or_else(|| illegal(job, event))?;
         match event {
             JobEvent::Started => job.started = Some(at),
             JobEvent::Resumed { .. } => forgive(job),
+            JobEvent::Abandoned { actor, .. } => strike_debts(job, actor),
             _ => {}
         }
     }
@@ -54,6 +59,17 @@ fn next_status(job: &Job, event: &JobEvent) -> Option<Status> {
 
         (S::Running, E::Succeeded) if job.current().is_none() => S::Succeeded,
         (S::Running, E::Unwinding { why }) if !job.is_past_pivot() => S::Unwinding(why.clone()),
+        (
+            S::Running
+            | S::Paused(Direction::Forward)
+            | S::Stuck {
+                direction: Direction::Forward,
+                ..
+            },
+            E::Unwinding {
+                why: why @ Why::TurnedBack { .. },
+            },
+        ) if assertion::turns_back(job).is_ok() => S::Unwinding(why.clone()),
         (S::Queued, E::Unwinding { why }) => S::Unwinding(why.clone()),
         (S::Paused(Direction::Queued | Direction::Forward), E::Unwinding { why })
         | (
@@ -65,7 +81,7 @@ fn next_status(job: &Job, event: &JobEvent) -> Option<Status> {
         ) if !job.is_past_pivot() => S::Unwinding(why.clone()),
         (S::Unwinding(why), E::RolledBack) if job.next_undo().is_none() => match why {
             Why::Failed { failure, .. } => S::RolledBack(failure.clone()),
-            Why::Cancelled(_) => S::Cancelled,
+            Why::Cancelled(_) | Why::TurnedBack { .. } => S::Cancelled,
         },
 
         (S::Queued, E::Paused { .. }) => S::Paused(Direction::Queued),
@@ -77,15 +93,28 @@ fn next_status(job: &Job, event: &JobEvent) -> Option<Status> {
         (S::Unwinding(why), E::Stuck { reason }) => stuck(reason, Direction::Backward(why.clone())),
         (S::Paused(direction), E::Stuck { reason }) => stuck(reason, direction.clone()),
 
-        (S::Paused(direction) | S::Stuck { direction, .. }, E::Resumed { .. }) => match direction {
-            Direction::Queued => S::Queued,
-            Direction::Forward => S::Running,
-            Direction::Backward(why) => S::Unwinding(why.clone()),
-        },
+        (S::Paused(direction) | S::Stuck { direction, .. }, E::Resumed { .. }) => towards(direction),
         (S::Running, E::Resumed { .. }) => S::Running,
         (S::Unwinding(why), E::Resumed { .. }) => S::Unwinding(why.clone()),
+
+        (_, E::Abandoned { assertion, actor }) if assertion::abandon(job, *assertion).is_ok() => {
+            S::Abandoned { reason: said(actor) }
+        }
         _ => return None,
     })
+}
+
+/// The status of a job that goes on in its direction.
+fn towards(direction: &Direction) -> Status {
+    match direction {
+        Direction::Queued => Status::Queued,
+        Direction::Forward => Status::Running,
+        Direction::Backward(why) => Status::Unwinding(why.clone()),
+    }
+}
+
+fn said(actor: &Actor) -> String {
+    actor.reason.clone().unwrap_or_default()
 }
 
 fn stuck(reason: &str, direction: Direction) -> Status {
@@ -108,6 +137,15 @@ fn forgive(job: &mut Job) {
     }
 }
 
+/// What is left as it is, is left so everywhere: an undo that came later could take away what somebody still needs.
+fn strike_debts(job: &mut Job, actor: &Actor) {
+    for step in &mut job.steps {
+        if matches!(step.state, StepState::Owed(_)) {
+            step.state = StepState::Skipped { reason: said(actor) };
+        }
+    }
+}
+
 struct Change {
     no: StepNo,
     record: StepRecord,
@@ -126,7 +164,8 @@ fn step_change(job: &Job, event: &JobEvent) -> Result<Option<Change>, IllegalTra
         | E::UndoFailed { step, .. }
         | E::UndoOwed { step, .. }
         | E::DebtPaid { step }
-        | E::DebtStruck { step, .. } => *step,
+        | E::DebtStruck { step, .. }
+        | E::Skipped { step, .. } => *step,
         _ => return Ok(None),
     };
     let record = job.step(no).ok_or_else(|| illegal(job, event))?;
@@ -137,6 +176,9 @@ fn step_change(job: &Job, event: &JobEvent) -> Result<Option<Change>, IllegalTra
 fn next_step(job: &Job, no: StepNo, record: &StepRecord, event: &JobEvent) -> Option<StepRecord> {
     use JobEvent as E;
     use StepState as S;
+    if job.status.is_over() && !matches!(event, E::DebtPaid { .. } | E::DebtStruck { .. }) {
+        return None;
+    }
     let mut next = record.clone();
     next.state = match (&record.state, event) {
         (
@@ -237,16 +279,41 @@ fn next_step(job: &Job, no: StepNo, record: &StepRecord, event: &JobEvent) -> Op
             S::Owed(failure.clone())
         }
         (S::Owed(_), E::DebtPaid { .. } | E::DebtStruck { .. }) => S::Undone,
+        (_, E::Skipped { assertion, actor, .. }) if assertion::skip(job, *assertion) == Ok(no) => {
+            S::Skipped { reason: said(actor) }
+        }
         _ => return None,
     };
     Some(next)
 }
 
-/// A step without an undo of its own has nothing that gates: it only has to be stopped.
+/// A step without an undo of its own has nothing that gates: it only has to be stopped. But when a job was turned back
+/// at its pivot, whatever may have come alive since gates what brings the old back to life.
 pub(crate) fn is_cleaning(job: &Job, no: StepNo) -> bool {
-    job.plan
-        .step(no)
-        .is_some_and(|step| step.undo != Some(UndoKind::Gating))
+    !may_live_on(job)
+        && job
+            .plan
+            .step(no)
+            .is_some_and(|step| step.undo != Some(UndoKind::Gating))
+}
+
+fn may_live_on(job: &Job) -> bool {
+    let why = match &job.status {
+        Status::Unwinding(why)
+        | Status::Paused(Direction::Backward(why))
+        | Status::Stuck {
+            direction: Direction::Backward(why),
+            ..
+        } => Some(why),
+        _ => None,
+    };
+    matches!(
+        why,
+        Some(Why::TurnedBack {
+            host_is_off: false,
+            ..
+        })
+    )
 }
 
 fn illegal(job: &Job, event: &JobEvent) -> IllegalTransition {

@@ -211,26 +211,24 @@ impl World {
             return Err(illegal);
         }
         let turn = turn(job);
-        let mut placings = Vec::new();
+        let mut done = None;
         match event {
             JobEvent::Started => {
                 self.clock.due.remove(&id);
                 self.locks.take(&turn, &job.locks);
             }
-            JobEvent::Succeeded | JobEvent::RolledBack => {
+            JobEvent::Succeeded | JobEvent::RolledBack | JobEvent::Abandoned { .. } => {
                 self.clock.due.remove(&id);
                 self.woken.extend(self.locks.free(&turn, &job.locks));
             }
-            JobEvent::StepSucceeded { step, .. } => {
-                placings = job
-                    .plan
-                    .step(*step)
-                    .map(|step| step.places.clone())
-                    .unwrap_or_default();
-            }
+            JobEvent::StepSucceeded { step, .. } => done = Some(*step),
+            JobEvent::Skipped { step, .. } if !is_taken_back(job) => done = Some(*step),
             _ => {}
         }
-        for placing in &placings {
+        let placings = done
+            .and_then(|no| job.plan.step(no))
+            .map(|step| step.places.clone());
+        for placing in placings.iter().flatten() {
             self.place(placing);
         }
         Ok(())
@@ -264,6 +262,13 @@ impl World {
             }
         }
     }
+}
+
+fn is_taken_back(job: &Job) -> bool {
+    matches!(
+        job.status,
+        Status::Unwinding(_) | Status::Paused(Direction::Backward(_))
+    )
 }
 
 /// Whether the job has its locks: from its start to its end.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use vsjob_engine::{
-    ActionRef, Actor, Arg, Class, ClockEvent, Entry, Epoch, Event, Failure, HostEvent, JobEvent, JobId, Lock,
-    NewJob, Object, Outputs, Placing, Plan, Priority, Request, Retry, Step, StepNo, Timestamp, UndoKind,
-    Value, Why,
+    ActionRef, Actor, Arg, Assertion, Class, ClockEvent, Entry, Epoch, Event, Failure, HostEvent, JobEvent,
+    JobId, Lock, NewJob, Object, Outputs, Placing, Plan, Priority, Request, Retry, Step, StepNo, Timestamp,
+    UndoKind, Value, Why,
 };
 
 const STORED: &str = include_str!("fixtures/entries-v1.hex");
@@ -156,8 +156,34 @@ fn entries() -> Vec<Entry> {
         actor: actor.clone(),
     };
     events.push(Event::Job { job, event: struck });
-    events.extend(of_clock(at, actor).map(Event::Clock));
+    events.extend(of_clock(at, actor.clone()).map(Event::Clock));
+    events.extend(of_stuck(step, &actor).map(|event| Event::Job { job, event }));
     events.into_iter().map(|event| Entry { at, event }).collect()
+}
+
+fn of_stuck(step: StepNo, actor: &Actor) -> [JobEvent; 4] {
+    let actor = || actor.clone();
+    [
+        JobEvent::Unwinding {
+            why: Why::TurnedBack {
+                host_is_off: true,
+                actor: actor(),
+            },
+        },
+        JobEvent::Skipped {
+            step,
+            assertion: Some(Assertion::HostIsOff),
+            actor: actor(),
+        },
+        JobEvent::Abandoned {
+            assertion: Some(Assertion::DoneByHand),
+            actor: actor(),
+        },
+        JobEvent::Abandoned {
+            assertion: None,
+            actor: actor(),
+        },
+    ]
 }
 
 fn of_clock(at: Timestamp, actor: Actor) -> [ClockEvent; 3] {

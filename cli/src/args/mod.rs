@@ -82,6 +82,24 @@ pub(crate) enum Command {
     Pause(OneJob),
     /// Take a job back; refused once it is past its point of no return
     Cancel(OneJob),
+    /// Try the step again at which a job is stuck, or whose next try it waits for
+    Retry(OneJob),
+    /// Go on without the step at which a job gets nowhere: it counts as done, or as undone
+    Skip {
+        /// The job, and why
+        #[command(flatten)]
+        which: Vouched,
+    },
+    /// Give up a job that gets nowhere: it is over as it stands, and nothing more is done for it
+    Abandon {
+        /// The job, and why
+        #[command(flatten)]
+        which: Vouched,
+        /// Do not leave it as it stands: take it back although it has come to its point of no return. What was entrusted
+        /// to the new copy since then is lost
+        #[arg(long, value_name = "WHERE", conflicts_with = "done_by_hand")]
+        to: Option<Back>,
+    },
     /// Answer what a job asks; `status JOB` shows the question
     Answer {
         /// The job, and why
@@ -183,6 +201,29 @@ pub(crate) struct OneJob {
     /// Why; goes into the audit log
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+}
+
+/// A job that gets nowhere, and what somebody vouches for.
+#[derive(Debug, Args)]
+pub(crate) struct Vouched {
+    /// A job: its id, or the end of it that `status` shows
+    pub job: String,
+    /// The host of the step is off and stays off; refused if it answers
+    #[arg(long, conflicts_with = "done_by_hand")]
+    pub host_is_off: bool,
+    /// You have done by hand what the step was to do, or to undo, and nothing that it started still runs
+    #[arg(long)]
+    pub done_by_hand: bool,
+    /// Why you take responsibility; goes into the audit log
+    #[arg(long, value_name = "TEXT", required = true)]
+    pub reason: Option<String>,
+}
+
+/// Where to go back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Back {
+    /// Where it came from
+    Source,
 }
 
 /// An answer.

@@ -149,7 +149,7 @@ pub(crate) async fn find(State(house): Of, Query(named): Query<Named>) -> Answer
     Ok(accepted(house.find(&named.job).await?, false))
 }
 
-fn accepted(id: JobId, new: bool) -> axum::Json<Accepted> {
+pub(super) fn accepted(id: JobId, new: bool) -> axum::Json<Accepted> {
     axum::Json(Accepted {
         job: id.to_string(),
         short: id.short(),

@@ -89,7 +89,7 @@ async fn is_known(house: &House, host: &HostName) -> Result<bool, EngineError> {
 
 /// Nothing is forgotten of a host that is there, since its debts will be paid; nor, without somebody who vouches for
 /// it, of one that may only be away, since it may come back with what it had.
-async fn is_gone(house: &House, host: &HostName, said: bool) -> Result<(), Refused> {
+pub(super) async fn is_gone(house: &House, host: &HostName, said: bool) -> Result<(), Refused> {
     let answer = match house.pool.host(host) {
         Ok(known) => known.obeys().await.err(),
         Err(unknown) => Some(unknown),

@@ -17,6 +17,7 @@ mod peer;
 mod routes;
 mod scan;
 mod stray;
+mod stuck;
 mod superseded;
 mod tidy;
 mod view;

@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{api, clock, hosts};
+use super::{api, clock, hosts, stuck};
 use crate::message::{Trouble, TroubleBody};
 
 /// How the API says no, by status.
@@ -38,6 +38,9 @@ const REFUSALS: [(&str, &str); 7] = [
         api::cancel,
         api::pause,
         api::resume,
+        stuck::retry,
+        stuck::skip,
+        stuck::abandon,
         api::answer,
         api::demo_go,
         api::locks,

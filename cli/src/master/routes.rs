@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 
 use super::answer::Refused;
 use super::house::House;
-use super::{api, clock, hosts, openapi};
+use super::{api, clock, hosts, openapi, stuck};
 use crate::{Complaint, Exit};
 
 /// All routes.
@@ -20,6 +20,9 @@ pub(crate) fn routes(house: Arc<House>) -> Router {
         .route("/v1/jobs/{job}/cancel", post(api::cancel))
         .route("/v1/jobs/{job}/pause", post(api::pause))
         .route("/v1/jobs/{job}/resume", post(api::resume))
+        .route("/v1/jobs/{job}/retry", post(stuck::retry))
+        .route("/v1/jobs/{job}/skip", post(stuck::skip))
+        .route("/v1/jobs/{job}/abandon", post(stuck::abandon))
         .route("/v1/jobs/{job}/answer", post(api::answer))
         .route("/v1/find", get(api::find))
         .route("/v1/plan", post(api::plan))

@@ -1,11 +1,12 @@
 //! What is seen of a host when it is claimed: which machine it is, and run directories of jobs that are over. They go when a job ends, unless its host was away then or the master died in
 //! that very moment; so what is found on a host when it is claimed is looked through. What the store does not know is
-//! never touched: a store that was restored from a backup does not know what later jobs have done.
+//! never touched: a store that was restored from a backup does not know what later jobs have done. Nor is what an abandoned
+//! job has left: somebody may need it.
 
 use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use vsjob_engine::{Actions, EngineError, JobId};
+use vsjob_engine::{Actions, EngineError, JobId, Status};
 use vsjob_workers::Claim;
 
 use super::house::House;
@@ -29,5 +30,10 @@ pub(crate) async fn tidy(house: Arc<House>, mut claims: UnboundedReceiver<Claim>
 
 async fn is_settled(house: &House, job: JobId) -> Result<bool, EngineError> {
     let known = house.engine.job(job).await?;
-    Ok(known.is_some_and(|known| known.job.status.is_over() && known.job.debts().next().is_none()))
+    Ok(known.is_some_and(|known| {
+        let job = known.job;
+        job.status.is_over()
+            && job.debts().next().is_none()
+            && !matches!(job.status, Status::Abandoned { .. })
+    }))
 }

@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use vsjob_engine::store::Audit;
 use vsjob_engine::{
-    ActionRef, Actor, Debt, Entry, Event, Failure, HistoryLine, Job, JobEvent, JobView as Known,
+    ActionRef, Actor, Assertion, Debt, Entry, Event, Failure, HistoryLine, Job, JobEvent, JobView as Known,
     Priority as Class, Progress, Status, Step, StepNo, StepRecord, StepState, Timestamp, UndoKind, Value,
     Why,
 };
@@ -109,6 +109,11 @@ fn why(job: &Job) -> Option<FailureView> {
     match &job.status {
         Status::Succeeded => tally(job).and_then(not_done),
         Status::Unwinding(Why::Failed { failure: why, .. }) | Status::RolledBack(why) => Some(failure(why)),
+        Status::Abandoned { reason } => Some(FailureView {
+            code: String::new(),
+            message: reason.clone(),
+            detail: String::new(),
+        }),
         Status::Stuck { reason, .. } => Some(FailureView {
             code: stuck_step(job).map_or_else(String::new, |failure| failure.code.clone()),
             message: reason.clone(),
@@ -194,7 +199,8 @@ fn hint(job: &Job) -> Option<String> {
             let explained = stuck_step(job).filter(|failure| !failure.code.is_empty());
             let explain = explained.map_or_else(String::new, |f| format!("`vsjob explain {}`; ", f.code));
             Some(format!(
-                "{explain}remove the cause, then `vsjob resume {short}` tries it again"
+                "{explain}remove the cause, then `vsjob retry {short}` tries it again; if that cannot be: {}",
+                last_resorts(job)
             ))
         }
         Status::Paused(_) => Some(format!("`vsjob resume {short}` lets it go on")),
@@ -202,6 +208,9 @@ fn hint(job: &Job) -> Option<String> {
             "an undo is owed to a host that was away; it is paid when the host is back (`vsjob gc`)"
                 .to_owned(),
         ),
+        Status::Abandoned { .. } => {
+            Some("`vsjob gc` shows what it may have left on hosts; `vsjob scan` how guests are".to_owned())
+        }
         Status::Succeeded if tally(job).and_then(not_done).is_some() => {
             Some(format!("`vsjob status {short}` shows the job of each guest"))
         }
@@ -209,6 +218,24 @@ fn hint(job: &Job) -> Option<String> {
             Some(format!("`vsjob explain {}` says what to do about it", why.code))
         }
         _ => None,
+    }
+}
+
+/// What can be said of a job that is stuck, and what is at stake then.
+fn last_resorts(job: &Job) -> String {
+    let short = job.id.short();
+    let pivot = job.plan.pivot().filter(|pivot| job.current() == Some(*pivot));
+    let begun = pivot
+        .filter(|_| job.is_past_pivot())
+        .and_then(|no| job.step(no)?.started);
+    match begun {
+        Some(begun) => format!(
+            "`vsjob abandon {short} --to source` takes it back, and what was entrusted to the new copy since {} is lost",
+            moment(begun).format("%Y-%m-%d %H:%M:%S")
+        ),
+        None => format!(
+            "`vsjob skip {short}` goes on without this step, `vsjob abandon {short}` leaves all as it is"
+        ),
     }
 }
 
@@ -334,6 +361,15 @@ fn by(actor: &Actor) -> String {
     format!("by {} from {}{reason}", actor.user, actor.from)
 }
 
+/// What somebody vouched for.
+fn vouched(assertion: Option<Assertion>) -> &'static str {
+    match assertion {
+        Some(Assertion::HostIsOff) => ", as its host is off and stays off,",
+        Some(Assertion::DoneByHand) => ", as it was seen to by hand,",
+        None => "",
+    }
+}
+
 fn told(job: &Job, event: &JobEvent) -> String {
     let word = event.word();
     let titled = |step: StepNo| {
@@ -391,6 +427,19 @@ fn told(job: &Job, event: &JobEvent) -> String {
             why: Why::Cancelled(actor),
         } => format!("cancelled {}", by(actor)),
         JobEvent::Paused { actor } | JobEvent::Resumed { actor } => format!("{word} {}", by(actor)),
+        JobEvent::Unwinding {
+            why: Why::TurnedBack { host_is_off, actor },
+        } => format!(
+            "turned back{} {}",
+            vouched(host_is_off.then_some(Assertion::HostIsOff)),
+            by(actor)
+        ),
+        JobEvent::Skipped {
+            step,
+            assertion,
+            actor,
+        } => format!("{}{} {}", titled(*step), vouched(*assertion), by(actor)),
+        JobEvent::Abandoned { assertion, actor } => format!("{word}{} {}", vouched(*assertion), by(actor)),
         JobEvent::DebtStruck { step, actor } => format!("{} {}", titled(*step), by(actor)),
         JobEvent::Stuck { reason } => format!("{word}: {reason}"),
         JobEvent::Started | JobEvent::Succeeded | JobEvent::RolledBack => word.to_owned(),

@@ -28,7 +28,7 @@ impl Core {
                 Status::Running => self.advance_forward(id),
                 Status::Unwinding(_) => self.advance_backward(id),
                 Status::Succeeded | Status::RolledBack(_) | Status::Cancelled => self.pay_debt(id),
-                Status::Paused(_) | Status::Stuck { .. } => {}
+                Status::Paused(_) | Status::Stuck { .. } | Status::Abandoned { .. } => {}
             }
             self.wake();
             if self.world.sequence == before {
@@ -80,7 +80,7 @@ impl Core {
             StepState::Started { attempt, .. } => self.resume_step(id, no, Mode::Do, attempt, record.interruptions),
             StepState::Failed(failure) if job.is_past_pivot() => self.stick(
                 id,
-                format!("step {no} failed past the point of no return: {failure}; mend the cause, then `vsjob resume`"),
+                format!("step {no} failed past the point of no return: {failure}; mend the cause, then `vsjob retry`"),
             ),
             StepState::Failed(failure) => self.unwind(id, Why::Failed { step: no, failure }),
             other => self.stick(id, format!("step {no} is {}, which no forward step can be", other.word())),
@@ -104,7 +104,7 @@ impl Core {
             StepState::UndoFailed(failure) => {
                 self.stick(
                     id,
-                    format!("step {no} cannot be undone: {failure}; mend the cause, then `vsjob resume`"),
+                    format!("step {no} cannot be undone: {failure}; mend the cause, then `vsjob retry`"),
                 );
             }
             _ => self.undo(id, no),
@@ -229,7 +229,7 @@ impl Core {
         if interruptions >= self.options.poison_limit {
             return self.stick(
                 id,
-                format!("the master died {interruptions} times while step {no} was under way; `vsjob resume` tries again"),
+                format!("the master died {interruptions} times while step {no} was under way; `vsjob retry` tries again"),
             );
         }
         let args = match self.args(id, no) {
@@ -300,13 +300,18 @@ impl Core {
     }
 
     pub(super) fn unwind(&mut self, id: JobId, why: Why) {
+        self.leave_alone(id);
+        self.happen(id, JobEvent::Unwinding { why });
+    }
+
+    /// Nobody waits any more for what the job does or waits for right now.
+    pub(super) fn leave_alone(&mut self, id: JobId) {
         if self.performing.contains_key(&id) {
             self.end_performance(id);
             self.decided.effects.push(Effect::Abort(id));
         }
         self.leave_line(id);
         self.unanswered.remove(&id);
-        self.happen(id, JobEvent::Unwinding { why });
     }
 
     pub(super) fn stick(&mut self, id: JobId, reason: String) {

@@ -15,8 +15,8 @@ use crate::core::{Core, Decided, Effect, Order, Ticket};
 use crate::records;
 use crate::store::{Purpose, Store};
 use crate::{
-    ActionRef, Actions, Actor, Class, Clock, EngineError, Failure, Forgotten, HostName, Job, JobId, NewJob,
-    Outcome, Progress, Status, Submitted, Work,
+    ActionRef, Actions, Actor, Assertion, Class, Clock, EngineError, Failure, Forgotten, HostName, Job,
+    JobId, NewJob, Outcome, Progress, Status, Submitted, Work,
 };
 
 /// How long the index may wait for more changes when nothing else happens.
@@ -94,6 +94,17 @@ pub enum Command {
     Pause,
     /// Let it go on, or try again at once what waits or is stuck. Never changes its direction.
     Resume,
+    /// Try the step again at once at which it is stuck, or whose next try it waits for.
+    Retry,
+    /// The step at which it gets nowhere counts as done, or as undone.
+    Skip(Option<Assertion>),
+    /// It is over, as it stands.
+    Abandon(Option<Assertion>),
+    /// Take it back although it has come to its pivot.
+    TurnBack {
+        /// The host where that acts is off and stays off.
+        host_is_off: bool,
+    },
 }
 
 /// What a look at the state sees: everything in it is durable.
@@ -234,6 +245,10 @@ impl Owner {
                     Command::Cancel => self.core.cancel(job, actor),
                     Command::Pause => self.core.pause(job, actor),
                     Command::Resume => self.core.resume(job, actor),
+                    Command::Retry => self.core.retry(job, actor),
+                    Command::Skip(assertion) => self.core.skip(job, assertion, actor),
+                    Command::Abandon(assertion) => self.core.abandon(job, assertion, actor),
+                    Command::TurnBack { host_is_off } => self.core.turn_back(job, host_is_off, actor),
                 };
                 after.replies.push(Box::new(move || drop(reply.send(result))));
             }

@@ -5,6 +5,7 @@
 mod bench;
 mod clock;
 mod hosts;
+mod stuck;
 mod taking_over;
 
 use std::time::Duration;

@@ -33,7 +33,7 @@ pub(crate) fn actor() -> Actor {
     Actor {
         user: "root".to_owned(),
         from: "a simulation".to_owned(),
-        reason: None,
+        reason: Some("to see".to_owned()),
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use vsjob_engine::{
-    Entry, Event, Job, JobEvent, JobId, Lock, Mode, Order, Status, StepNo, StepState, UndoKind, Value, World,
+    Direction, Entry, Event, Job, JobEvent, JobId, Lock, Mode, Order, Status, StepNo, StepState, UndoKind,
+    Value, Why, World,
 };
 
 use crate::jobs;
@@ -23,7 +24,8 @@ pub(crate) fn at_launch(order: &Order, pool: &Pool, durable: &World) -> Law {
         return Err(format!("{what}: no such job is durable"));
     };
     let record = job.step(ticket.step).ok_or("no such step")?;
-    if matches!(record.state, StepState::Owed(_)) {
+    let abandoned = matches!(job.status, Status::Abandoned { .. });
+    if abandoned || matches!(record.state, StepState::Owed(_) | StepState::Skipped { .. }) {
         return Ok(());
     }
     match ticket.mode {
@@ -46,7 +48,7 @@ pub(crate) fn at_launch(order: &Order, pool: &Pool, durable: &World) -> Law {
                     format!("{what}: the job is over")
                 });
             }
-            must(!has_begun_its_pivot(job), || {
+            must(!has_begun_its_pivot(job) || is_turned_back(job), || {
                 format!("{what}: the job is past its pivot")
             })?;
             must(record.undo_attempts >= ticket.attempt, || {
@@ -65,9 +67,37 @@ fn has_begun_its_pivot(job: &Job) -> bool {
     pivot.is_some_and(|step| step.attempts > 0)
 }
 
-/// A command of the job may run only where an undo is owed, or at the step that is being undone, to be stopped by that.
+/// It goes back because somebody vouched for it: the host of its pivot is off and stays off.
+fn is_turned_back(job: &Job) -> bool {
+    turned_back(job).is_some()
+}
+
+/// Whether it was said then that the host of its pivot is off.
+fn turned_back(job: &Job) -> Option<bool> {
+    match &job.status {
+        Status::Unwinding(why)
+        | Status::Paused(Direction::Backward(why))
+        | Status::Stuck {
+            direction: Direction::Backward(why),
+            ..
+        } => match why {
+            Why::TurnedBack { host_is_off, .. } => Some(*host_is_off),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn is_skipped(job: &Job, no: StepNo) -> bool {
+    let record = job.step(no);
+    record.is_some_and(|record| matches!(record.state, StepState::Skipped { .. }))
+}
+
+/// A command of the job may run only where an undo is owed, or was skipped, or at the step that is being undone, to be
+/// stopped by that.
 fn nothing_else_runs(job: &Job, but: Option<StepNo>, pool: &Pool) -> Law {
-    let owed: BTreeSet<StepNo> = job.debts().map(|(no, _)| no).collect();
+    let mut owed: BTreeSet<StepNo> = job.debts().map(|(no, _)| no).collect();
+    owed.extend(job.numbered().map(|(no, _)| no).filter(|no| is_skipped(job, *no)));
     let may_run = |run: &RunName| owed.contains(&run.step) || Some(run.step) == but && run.mode == Mode::Do;
     let other = pool.running(job.id).find(|run| !may_run(run));
     other.map_or(Ok(()), |run| {
@@ -78,7 +108,7 @@ fn nothing_else_runs(job: &Job, but: Option<StepNo>, pool: &Pool) -> Law {
 fn earlier_steps_are_done(job: &Job, step: StepNo, pool: &Pool) -> Law {
     let undone = job
         .numbered()
-        .find(|(no, _)| *no < step && pool.trace(job.id, *no) != Some(Trace::Whole));
+        .find(|(no, _)| *no < step && !is_skipped(job, *no) && pool.trace(job.id, *no) != Some(Trace::Whole));
     undone.map_or(Ok(()), |(no, _)| Err(format!("step {no} is not done")))
 }
 
@@ -89,7 +119,11 @@ fn later_steps_are_undone(job: &Job, step: StepNo, pool: &Pool) -> Law {
             Some(StepState::Owed(_))
         );
         let may_be_owed = later.undo != Some(UndoKind::Gating);
-        *no > step && later.undo.is_some() && pool.trace(job.id, *no).is_some() && !(owed && may_be_owed)
+        *no > step
+            && later.undo.is_some()
+            && !is_skipped(job, *no)
+            && pool.trace(job.id, *no).is_some()
+            && !(owed && may_be_owed)
     });
     left.map_or(Ok(()), |(no, _)| {
         Err(format!("step {no} is not undone before it"))
@@ -153,9 +187,36 @@ pub(crate) fn at_entry(entry: &Entry, was_over: bool, pool: &Pool, durable: &Wor
     })?;
     match event {
         JobEvent::Stuck { reason } => must(!reason.contains("does not fit"), || format!("{id}: {reason}"))?,
+        JobEvent::Unwinding {
+            why: Why::TurnedBack { .. },
+        } => must(!pivot_is_done(job), || {
+            format!("{id} is turned back, and its pivot is done")
+        })?,
         JobEvent::Unwinding { .. } => must(!has_begun_its_pivot(job), || {
             format!("{id} unwinds, and is past its pivot")
         })?,
+        JobEvent::Skipped { step, assertion, .. } => {
+            let planned = job
+                .plan
+                .step(*step)
+                .ok_or("a step that nobody planned is skipped")?;
+            let backward = matches!(
+                job.status,
+                Status::Unwinding(_) | Status::Paused(Direction::Backward(_))
+            );
+            let relied_upon =
+                !backward || planned.undo == Some(UndoKind::Gating) || turned_back(job) == Some(false);
+            must(assertion.is_some() || !relied_upon, || {
+                format!("step {step} of {id} is skipped, and nobody vouches for it")
+            })?;
+            must(backward || has_begun_its_pivot(job), || {
+                format!("step {step} of {id} is skipped, and could be taken back")
+            })?;
+        }
+        JobEvent::UndoOwed { .. } => must(turned_back(job) != Some(false), || {
+            format!("{id} may live on where it was to go, and yet an undo is only owed")
+        })?,
+        JobEvent::Abandoned { assertion: None, .. } => is_in_service(job)?,
         JobEvent::Succeeded | JobEvent::RolledBack => {
             is_as_it_says(job, &BTreeSet::new(), pool)?;
             nothing_else_runs(job, None, pool).map_err(|why| format!("{id} is over: {why}"))?;
@@ -165,12 +226,36 @@ pub(crate) fn at_entry(entry: &Entry, was_over: bool, pool: &Pool, durable: &Wor
     Ok(())
 }
 
+fn pivot_is_done(job: &Job) -> bool {
+    let pivot = job.plan.pivot().and_then(|no| job.step(no));
+    pivot.is_some_and(|step| matches!(step.state, StepState::Succeeded | StepState::Skipped { .. }))
+}
+
+/// Nothing of the job has put anything out of service that was not put back.
+fn is_in_service(job: &Job) -> Law {
+    let out = job.plan.numbered().find(|(no, step)| {
+        let begun = job.step(*no).is_some_and(|record| record.attempts > 0);
+        let back = job
+            .step(*no)
+            .is_some_and(|record| record.state == StepState::Undone);
+        (step.pivot || step.undo == Some(UndoKind::Gating)) && begun && !back && !is_skipped(job, *no)
+    });
+    out.map_or(Ok(()), |(no, _)| {
+        Err(format!(
+            "{} is abandoned after step {no}, and nobody vouches for it",
+            job.id
+        ))
+    })
+}
+
 /// Done or as before; what is owed, or was `struck` with its host, excepted.
 fn is_as_it_says(job: &Job, struck: &BTreeSet<(JobId, StepNo)>, pool: &Pool) -> Law {
     for (no, step) in job.plan.numbered() {
         let trace = pool.trace(job.id, no);
         let owed = matches!(job.step(no).map(|record| &record.state), Some(StepState::Owed(_)));
         let right = match job.status {
+            _ if is_skipped(job, no) => true,
+            Status::Abandoned { .. } => true,
             Status::Succeeded => trace == Some(Trace::Whole),
             _ => step.undo.is_none() || trace.is_none() || owed || struck.contains(&(job.id, no)),
         };

@@ -20,7 +20,7 @@ use std::time::Duration;
 use vsjob_engine::{Moment, Options, Status, Timestamp};
 
 use crate::master::Master;
-use crate::story::Story;
+use crate::story::{Helped, Story};
 
 /// Some seconds in a build without optimization.
 const SEEDS: Range<u64> = 0..6_000;
@@ -29,6 +29,7 @@ const SEEDS: Range<u64> = 0..6_000;
 fn whatever_happens_every_job_is_done_or_as_before() {
     let seeds = wanted_seeds();
     let (mut entries, mut lives, mut jobs) = (0, 0, 0);
+    let mut helped = Helped::default();
     for seed in seeds.clone() {
         let mut story = Story::new(seed, false);
         if let Err(broken) = story.run() {
@@ -41,10 +42,17 @@ fn whatever_happens_every_job_is_done_or_as_before() {
         entries += more_entries;
         lives += more_lives;
         jobs += more_jobs;
+        helped.skipped += story.helped.skipped;
+        helped.abandoned += story.helped.abandoned;
+        helped.turned_back += story.helped.turned_back;
     }
     // A simulation in which little happens proves little.
     let count = seeds.end - seeds.start;
-    println!("{count} seeds: {jobs} jobs, {lives} lives of masters, {entries} entries");
+    println!("{count} seeds: {jobs} jobs, {lives} lives of masters, {entries} entries, {helped:?}");
+    assert!(
+        helped.skipped > count / 50 && helped.abandoned > count / 50 && helped.turned_back > count / 100,
+        "too few were helped"
+    );
     assert!(
         jobs > count && lives > count && entries > 20 * count,
         "too little happened"

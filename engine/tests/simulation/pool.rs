@@ -122,6 +122,25 @@ impl Pool {
         }
     }
 
+    /// Somebody stops what runs of the job, of its `step` or of all of it, for good.
+    pub(crate) fn stop_by_hand(&mut self, job: JobId, step: Option<StepNo>) {
+        let runs = self.hosts.values_mut().flat_map(|host| &mut host.runs);
+        for (name, run) in runs {
+            if name.job == job && step.is_none_or(|step| step == name.step) && matches!(run, Run::Running(_))
+            {
+                *run = Run::Gone;
+            }
+        }
+    }
+
+    /// Somebody does a step, or takes it back, with their own hands.
+    pub(crate) fn do_by_hand(&mut self, job: JobId, step: StepNo, mode: Mode) {
+        match mode {
+            Mode::Do => self.traces.insert((job, step), Trace::Whole),
+            Mode::Undo => self.traces.remove(&(job, step)),
+        };
+    }
+
     /// The job is over: what was kept for it goes.
     pub(crate) fn forget(&mut self, job: JobId, host: &HostName) {
         let host = self.host(Some(host));

@@ -82,7 +82,16 @@ pub(crate) struct Story {
     submitted: BTreeSet<JobId>,
     cancelled: BTreeSet<JobId>,
     unconfirmed: Vec<Said>,
+    pub(crate) helped: Helped,
     told: Option<Vec<String>>,
+}
+
+/// How often somebody helped a job that got nowhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Helped {
+    pub skipped: u64,
+    pub abandoned: u64,
+    pub turned_back: u64,
 }
 
 /// What an operator is told once it is durable.
@@ -132,6 +141,7 @@ impl Story {
             submitted: BTreeSet::new(),
             cancelled: BTreeSet::new(),
             unconfirmed: Vec::new(),
+            helped: Helped::default(),
             told: tell.then(Vec::new),
         }
     }

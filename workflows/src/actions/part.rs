@@ -25,7 +25,7 @@ master_action! {
 master_action! {
     /// Waits until that job is over, or stuck.
     AwaitPart { guest: GuestName, job: Ref<String> } -> PartEnded {
-        /// How it is then: `succeeded`, `rolled back`, `cancelled`, `stuck`, or `refused` if there is none.
+        /// How it is then: `succeeded`, `rolled back`, `cancelled`, `abandoned`, `stuck`, or `refused` if there is none.
         ended: String
     }
     "await-part" version 1, "wait for {guest}", await_part

@@ -1,6 +1,8 @@
 //! What becomes of orders and answers on their way, and of the hosts.
 
-use vsjob_engine::{HostName, Order, Outcome, Ticket};
+use std::collections::BTreeMap;
+
+use vsjob_engine::{HostName, JobId, Order, Outcome, StepNo, Ticket};
 
 use super::{Happening, Story, ticket, unknown};
 use crate::jobs;
@@ -96,10 +98,37 @@ impl Story {
         }
     }
 
+    /// Nothing of the job runs any more, of its `step` or of all of it, nor will begin.
+    pub(super) fn stop_by_hand(&mut self, job: JobId, step: Option<StepNo>) {
+        self.pool.stop_by_hand(job, step);
+        self.stop_on_their_way(|order| {
+            order.ticket.job == job && step.is_none_or(|step| step == order.ticket.step)
+        });
+    }
+
     /// Another machine has its name from now on; nothing that was on its way to the old one arrives.
     pub(super) fn lose_for_good(&mut self, host: &HostName) {
         self.lose(Some(host));
-        let goes_there = |what: &Happening| matches!(what, Happening::Arrives { order, .. } if order.hosts.first() == Some(host));
-        self.queue.retain(|_, what| !goes_there(what));
+        self.stop_on_their_way(|order| order.hosts.first() == Some(host));
+    }
+
+    /// These orders never arrive, and whoever waits for their answers hears that the line is lost.
+    fn stop_on_their_way(&mut self, which: impl Fn(&Order) -> bool) {
+        let is_one = |what: &Happening| matches!(what, Happening::Arrives { order, .. } if which(order));
+        let queue = std::mem::take(&mut self.queue);
+        let (stopped, queue) = queue.into_iter().partition(|(_, what)| is_one(what));
+        self.queue = queue;
+        let stopped: BTreeMap<_, _> = stopped;
+        for what in stopped.into_values() {
+            if let Happening::Arrives {
+                order,
+                life,
+                heard: true,
+            } = what
+                && life == self.master.life
+            {
+                self.hears_within(5_000, order.ticket, unknown());
+            }
+        }
     }
 }
