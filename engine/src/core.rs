@@ -432,7 +432,7 @@ impl Core {
             }
             Outcome::Unknown(failure) => {
                 let asked = self.unanswered.get(&id).map_or(1, |(times, _)| times + 1);
-                if !cleaning || asked < self.options.patience {
+                if !cleaning || asked < self.patience(id, step) {
                     return self.ask_later(id, failure);
                 }
                 self.unanswered.remove(&id);
@@ -440,6 +440,26 @@ impl Core {
             }
         }
         self.advance(id);
+    }
+
+    /// How often the host of a step is asked for its undo before that is owed. A host that has been waited for once in
+    /// this job, or is off for good, is not waited for again: what is still to be undone elsewhere may be a guest's start.
+    fn patience(&self, id: JobId, step: StepNo) -> u32 {
+        let Some(job) = self.world.jobs.get(&id) else {
+            return self.options.patience;
+        };
+        let host = |no: StepNo| job.plan.step(no).and_then(|step| step.hosts.first());
+        let is_off = matches!(
+            job.status,
+            Status::Unwinding(Why::TurnedBack {
+                host_is_off: true,
+                ..
+            })
+        );
+        match is_off || job.debts().any(|(no, _)| host(no) == host(step)) {
+            true => 1,
+            false => self.options.patience,
+        }
     }
 
     fn debt_answered(&mut self, ticket: Ticket, outcome: Outcome) {

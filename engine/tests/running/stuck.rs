@@ -330,3 +330,29 @@ async fn nothing_comes_back_to_life_before_the_new_copy_is_gone_unless_its_host_
         assert_eq!(undone(&bench).contains(&"gate".to_owned()), host_is_off);
     }
 }
+
+#[tokio::test]
+async fn a_host_that_was_waited_for_in_vain_is_not_waited_for_again_by_the_same_job() {
+    let bench = Bench::new();
+    for action in ["one", "two"] {
+        for _ in 0..100 {
+            let away = Failure::new(Class::Transient, "T3", "vsh-02 does not answer");
+            bench
+                .script
+                .put(action, Mode::Undo, Answer::Outcome(Outcome::Unknown(away)));
+        }
+    }
+    bench.script.put("fail", Mode::Do, failed(Class::Permanent));
+    let steps = vec![
+        gating("gate", "vsh-01"),
+        on("two", "vsh-02"),
+        on("one", "vsh-02"),
+        on("fail", "vsh-01"),
+    ];
+    let id = bench.submit(job(None, "guest/ldap", steps)).await;
+    bench
+        .until(id, |_| undone(&bench).contains(&"gate".to_owned()))
+        .await;
+    let asked = |action: &str| undone(&bench).iter().filter(|seen| *seen == action).count();
+    assert_eq!((asked("one"), asked("two")), (4, 1));
+}

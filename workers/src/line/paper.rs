@@ -26,16 +26,19 @@ impl PaperLine {
     }
 }
 
+impl PaperLine {
+    /// A host that is off, or cut from the network.
+    fn is_away(&self) -> bool {
+        let faults = ["off", "cut"].map(|fault| self.root.join("fault").join(fault));
+        !self.root.exists() || faults.iter().any(|fault| fault.exists())
+    }
+}
+
 impl Line for PaperLine {
     fn open(&self) -> Pending<'_, Result<Wire, LineError>> {
         Box::pin(async {
             let unreachable = |why: &str| LineError::Unreachable(why.to_owned());
-            // A host that is off, or cut from the network.
-            if ["off", "cut"]
-                .iter()
-                .any(|fault| self.root.join("fault").join(fault).exists())
-                || !self.root.exists()
-            {
+            if self.is_away() {
                 return Err(unreachable("connection timed out"));
             }
             let path = format!(
@@ -57,6 +60,10 @@ impl Line for PaperLine {
                 .kill_on_drop(true)
                 .spawn()
                 .map_err(|e| unreachable(&e.to_string()))?;
+            // It may have gone while the shell began, too late to be found there.
+            if self.is_away() {
+                return Err(unreachable("connection timed out"));
+            }
             let (Some(requests), Some(answers), Some(errors)) =
                 (child.stdin.take(), child.stdout.take(), child.stderr.take())
             else {
