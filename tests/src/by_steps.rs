@@ -9,7 +9,7 @@ use vsjob_engine::{
     Actions, Clock, Epoch, JobId, Mode, Outcome, Outputs, Plan, Progress, StepNo, SystemClock, Value, Work,
 };
 use vsjob_workers::{Action, Desk, Doing, Pool, Question, Settings, Side, Slaves, Successor};
-use vsjob_workflows::{Parameters, Site, registry, site_hosts};
+use vsjob_workflows::{Generations, Parameters, Site, registry, site_hosts};
 
 use crate::hosts::World as _;
 use crate::paper::PaperPool;
@@ -58,6 +58,7 @@ impl BySteps {
         let settings = Settings::parse("vsjob.toml", &read("vsjob.toml")?)?;
         let mut known = Site {
             state: settings.state.clone(),
+            generations: Generations::configured(&settings),
             hosts: site_hosts(&slaves, &settings),
             ..Site::default()
         };

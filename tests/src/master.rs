@@ -20,7 +20,7 @@ use vsjob_engine::{
     SystemClock, Timestamp, Work,
 };
 use vsjob_workers::{Action, Desk, Doing, HostAction, Pool, Registry, Settings, Slaves, Successor};
-use vsjob_workflows::{Parameters, Site, Template, site_hosts};
+use vsjob_workflows::{Generations, Parameters, Site, Template, site_hosts};
 
 use crate::lab::Lab;
 use crate::{lab_pool, paper};
@@ -311,6 +311,7 @@ async fn planned(
     let site = Site {
         state: settings.state.clone(),
         placement: placement.collect::<anyhow::Result<_>>()?,
+        generations: Generations::configured(settings),
         hosts: site_hosts(slaves, settings),
         templates: templates.collect::<anyhow::Result<_>>()?,
         ..Site::default()

@@ -68,6 +68,31 @@ fn a_create() -> anyhow::Result<World> {
     })
 }
 
+fn a_backup() -> anyhow::Result<World> {
+    let (pool, reference) = (PaperPool::new(1)?, tempfile::tempdir()?);
+    guests::fill(reference.path())?;
+    guests::settle(pool.host(1), reference.path())?;
+    let host = pool.host(1).name().clone();
+    let guest = "ldap".parse()?;
+    let steps = BySteps::new(&pool, "backup", &[("name", "ldap"), ("cold", "true")], |site| {
+        site.placement.insert(guest, host);
+    })?;
+    Ok(World {
+        pool,
+        steps,
+        reference,
+    })
+}
+
+/// What is in the folder of the guest's generations.
+fn generations(world: &World) -> Vec<String> {
+    let folder = world.pool.folder().join("state/generations/ldap");
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
 fn numbers(until: usize) -> impl DoubleEndedIterator<Item = StepNo> {
     (0..u16::try_from(until).unwrap_or(u16::MAX)).map(StepNo)
 }
@@ -150,6 +175,35 @@ async fn a_guest_taken_back_twice_from_any_step_before_its_pivot_leaves_nothing(
         let title = world.steps.plan.steps[until.index()].title.clone();
         taken_back_twice(&mut world, until).await.context(title.clone())?;
         guests::nothing_left(world.pool.host(1), &[]).context(title)?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_whose_every_step_is_done_twice_is_one_generation() -> anyhow::Result<()> {
+    let mut world = a_backup()?;
+    done_twice(&mut world).await?;
+    guests::nothing_left(world.pool.host(1), &["ldap"])?;
+    let made = generations(&world);
+    ensure!(made.len() == 1 && !made[0].starts_with("incoming"), "{made:?}");
+    guests::lives_only_on(&world.pool, 1, world.reference.path())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as_before() -> anyhow::Result<()>
+{
+    let pivot = a_backup()?.steps.plan.pivot().context("it has no pivot")?;
+    for until in numbers(pivot.index()) {
+        let mut world = a_backup()?;
+        let title = world.steps.plan.steps[until.index()].title.clone();
+        taken_back_twice(&mut world, until).await.context(title.clone())?;
+        guests::nothing_left(world.pool.host(1), &["ldap"]).context(title.clone())?;
+        ensure!(
+            generations(&world).is_empty(),
+            "{title}: {:?}",
+            generations(&world)
+        );
+        guests::lives_only_on(&world.pool, 1, world.reference.path()).context(title)?;
     }
     Ok(())
 }

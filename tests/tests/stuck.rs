@@ -5,7 +5,7 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 use vsjob_engine::StepNo;
 use vsjob_tests::guests::nothing_left;
-use vsjob_tests::hosts::{During, Fault, Host as _, World as _};
+use vsjob_tests::hosts::{During, Fault, World as _};
 use vsjob_tests::house::House;
 use vsjob_tests::program::Said;
 use vsjob_tests::site::until;

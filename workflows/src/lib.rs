@@ -3,10 +3,12 @@
 
 pub mod actions;
 mod adopt;
+mod backup;
 mod batch;
 mod create;
 mod demo;
 mod downtime;
+mod generation;
 mod guest;
 mod move_;
 mod names;
@@ -22,6 +24,7 @@ mod tests;
 pub use actions::registry;
 pub use batch::{Tally, tally};
 pub use downtime::stood_still;
+pub use generation::{Difference, Facts, Generation, GenerationName, Generations, SnapshotMode, TreeKind};
 pub use names::{
     BadAmount, CpuPercent, DeviceName, GuestName, Line, Megabytes, MovedName, OnBudget, ShortId, Span,
     TemplateName, VlanId, VolumeName, YesNo,

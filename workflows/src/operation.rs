@@ -96,6 +96,7 @@ pub fn operations() -> &'static [Operation] {
         crate::demo::OPERATION,
         crate::create::OPERATION,
         crate::move_::OPERATION,
+        crate::backup::OPERATION,
         crate::purge::OPERATION,
         crate::purge::LATER,
         crate::guest::START,

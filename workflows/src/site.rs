@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use vsjob_engine::HostName;
 use vsjob_workers::{CreateDefaults, Drivers, Networks, Settings, Slave, Slaves};
 
-use crate::{GuestName, Line, Refusal, TemplateName};
+use crate::{Generations, GuestName, Line, Refusal, TemplateName};
 
 /// The pool, as known.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +24,8 @@ pub struct Site {
     pub defaults: CreateDefaults,
     /// Hosts that nothing new is sent to.
     pub maintenance: BTreeSet<HostName>,
+    /// Where generations are kept.
+    pub generations: Generations,
     /// The templates that the master has.
     pub templates: BTreeMap<TemplateName, Template>,
 }
@@ -45,6 +47,8 @@ pub struct SiteHost {
     pub bwlimit: u64,
     /// What stands before a path of it in what the master gives to rsync.
     pub destination: Line,
+    /// How the master's rsync calls its other half there.
+    pub rsync: Line,
     /// The remote shell with which the master's rsync reaches it; empty: its paths are the master's own.
     pub shell: Line,
 }
@@ -145,6 +149,10 @@ fn site_host(slave: &Slave, settings: &Settings) -> SiteHost {
         user: line(slave.user.as_deref().unwrap_or("root")),
         bwlimit: slave.bwlimit.map_or(0, |bytes| bytes.div_ceil(1024)),
         destination: line(&destination),
+        rsync: line(match slave.user.as_deref() {
+            None | Some("root") => "rsync",
+            Some(_) => "sudo -n rsync",
+        }),
         shell: line(&shell),
     }
 }

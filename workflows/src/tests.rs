@@ -58,6 +58,7 @@ fn example(name: &str) -> &'static str {
         "demo" => "fail-at=3",
         "create" => "name=web interface=10.0.1.5 template=debian disk=500 start=true enable=true",
         "move" => "name=ldap dst=vsh-02",
+        "backup" => "name=ldap cold=true",
         "purge" | "purge-later" => "name=ldap host=vsh-02 moved=ldap.moved-1f2e3d4c",
         "guest-start" | "guest-stop" | "guest-enable" | "guest-disable" => "name=ldap",
         "adopt" => "name=mail host=vsh-02",

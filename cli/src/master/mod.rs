@@ -31,7 +31,7 @@ use tracing_subscriber::EnvFilter;
 use vsjob_engine::store::{self, Local, LocalOptions, Opened, Store, StoreError};
 use vsjob_engine::{Actions, Clock, Engine, EngineError, Options};
 use vsjob_workers::{HostError, Pool, Settings, Slaves};
-use vsjob_workflows::{Site, registry, site_hosts};
+use vsjob_workflows::{Generations, Site, registry, site_hosts};
 
 use crate::Exit;
 use crate::args::{Global, Start};
@@ -53,6 +53,7 @@ pub(crate) fn run(global: &Global, start: &Start, clock: Arc<dyn Clock>) -> Resu
     let site = Site {
         state: settings.state.clone(),
         hosts: site_hosts(&slaves, &settings),
+        generations: Generations::configured(&settings),
         networks: files.networks()?,
         defaults: files.create_defaults()?,
         ..Site::default()

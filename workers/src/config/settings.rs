@@ -25,6 +25,10 @@ pub struct Settings {
     pub slots_per_host: u32,
     /// How hosts are connected to.
     pub ssh: SshOptions,
+    /// The folder of the generations of guests.
+    pub generations: PathBuf,
+    /// What a generation's tree is: `dir` or `btrfs`.
+    pub generation_tree: String,
     /// The folder of paper hosts, if the hosts are such.
     pub paper: Option<PathBuf>,
 }
@@ -59,6 +63,8 @@ impl Settings {
                 connect_timeout: reader.duration("ssh", "connect-timeout"),
                 keep_alive: reader.duration("ssh", "keep-alive"),
             },
+            generations: reader.text("generations", "folder").into(),
+            generation_tree: reader.one_of("generations", "tree", &["dir", "btrfs"]),
             paper: optional(reader.text("paper", "directory")),
         };
         Problems::check(file, text, reader.problems, settings)
@@ -114,6 +120,18 @@ impl<'a> Reader<'a> {
     fn text(&mut self, section: &str, key: &str) -> String {
         let value = self.value(section, key).and_then(|(value, _)| value.as_str());
         value.unwrap_or_default().to_owned()
+    }
+
+    fn one_of(&mut self, section: &str, key: &str, words: &[&str]) -> String {
+        let said = self.text(section, key);
+        if let Some((_, span)) = self.value(section, key)
+            && !words.contains(&said.as_str())
+        {
+            let said = crate::frame::printable(&said);
+            let message = format!("`{said}` is not one of `{}`", words.join("`, `"));
+            self.problems.push(Problem::new("VSJ0203", span, message));
+        }
+        said
     }
 
     fn count(&mut self, section: &str, key: &str) -> u32 {

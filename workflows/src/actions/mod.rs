@@ -4,6 +4,7 @@ pub mod admit_guest;
 pub mod adopt_guest;
 pub mod allow_key;
 pub mod ask_budget;
+pub mod begin_generation;
 pub mod check_copy;
 pub mod check_health;
 pub mod check_new;
@@ -12,16 +13,19 @@ pub mod check_reachable;
 pub mod check_source;
 pub mod check_target;
 pub mod choose_names;
+pub mod complete_generation;
 pub mod count_copy;
 pub mod demo;
 pub mod disable_guest;
 pub mod drop_received;
 pub mod drop_sent;
+pub mod drop_snapshot;
 pub mod drop_template;
 pub mod enable_guest;
 pub mod fence_guest;
 pub mod hand_over;
 pub mod limit_volume;
+pub mod list_changes;
 pub mod list_objects;
 pub mod make_key;
 pub mod make_volume;
@@ -30,14 +34,17 @@ pub mod place_template;
 pub mod purge_moved;
 pub mod put_definition;
 pub mod read_facts;
+pub mod receive_generation;
 pub mod rename_volume;
 pub mod scan_host;
+pub mod seal_generation;
 pub mod send_last;
 pub mod send_passes;
 pub mod send_template;
 pub mod start_guest;
 pub mod start_quarantined;
 pub mod stop_guest;
+pub mod take_snapshot;
 pub mod tell_state;
 pub mod unpack_template;
 pub mod verify_copy;
@@ -90,6 +97,13 @@ pub fn registry() -> Registry {
         enable_guest::EnableGuest::action(),
         drop_sent::DropSent::action(),
         drop_received::DropReceived::action(),
+        begin_generation::BeginGeneration::action(),
+        take_snapshot::TakeSnapshot::action(),
+        list_changes::ListChanges::action(),
+        receive_generation::ReceiveGeneration::action(),
+        complete_generation::CompleteGeneration::action(),
+        seal_generation::SealGeneration::action(),
+        drop_snapshot::DropSnapshot::action(),
         check_copy::CheckCopy::action(),
         purge_moved::PurgeMoved::action(),
         place_template::PlaceTemplate::action(),

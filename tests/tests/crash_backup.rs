@@ -1,0 +1,170 @@
+//! The crash and fault matrices of `backup`, hot and cold, on paper hosts: whatever the moment of the SIGKILL, and
+//! whatever goes wrong in a step, there is a new generation that is the guest as it was, or the last one is the newest
+//! still; and the guest runs.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use tempfile::TempDir;
+use vsjob_tests::hosts::{World, Worlds};
+use vsjob_tests::master::{self, Life, Report};
+use vsjob_tests::matrix::{self, Share, Subject};
+use vsjob_tests::{faults, figures, guests};
+use vsjob_workflows::{GenerationName, Generations, TreeKind};
+
+struct Backup {
+    mode: &'static str,
+    reference: TempDir,
+    /// Generations as an earlier backup left them, and which.
+    before: TempDir,
+    last: GenerationName,
+}
+
+fn generations(folder: &Path) -> Generations {
+    Generations {
+        folder: folder.to_owned(),
+        kind: TreeKind::Folder,
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let copied = Command::new("cp")
+        .args(["-a", "--no-target-directory"])
+        .args([from, to])
+        .status()?;
+    ensure!(copied.success(), "cp: {copied}");
+    Ok(())
+}
+
+impl Backup {
+    /// With a generation, and a guest that has changed since.
+    fn on(worlds: &Worlds, mode: &'static str) -> anyhow::Result<Self> {
+        let (reference, before) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        guests::tree(worlds, reference.path())?;
+        let world = worlds.world()?;
+        guests::settle(world.host(1), reference.path())?;
+        let life = life(&*world, "hot");
+        life.run()?.context("a life without a crash died")?;
+        let guest = "ldap".parse()?;
+        let kept = before.path().join("generations");
+        copy(&life.folder.join("state/generations"), &kept)?;
+        let all = generations(&kept).list(&guest);
+        let last = all.last().context("no generation")?.0.clone();
+        std::fs::write(reference.path().join("var/lib/data/7"), "entry 8\n")?;
+        std::fs::write(reference.path().join("new"), "new\n")?;
+        std::fs::remove_file(reference.path().join("var/lib/data/3"))?;
+        Ok(Self {
+            mode,
+            reference,
+            before,
+            last,
+        })
+    }
+
+    fn is_in_order(
+        &self,
+        world: &dyn World,
+        report: &Report,
+    ) -> anyhow::Result<(Generations, Vec<GenerationName>)> {
+        let host = world.host(1);
+        ensure!(report.placement == [("ldap".to_owned(), host.name().to_string())]);
+        guests::nothing_left(host, &["ldap"])?;
+        let generations = generations(&world.folder().join("state/generations"));
+        let guest = "ldap".parse()?;
+        for entry in std::fs::read_dir(generations.of(&guest))? {
+            let name = entry?.file_name();
+            let name = name.to_str().unwrap_or_default();
+            ensure!(name.parse::<GenerationName>().is_ok(), "{name} is left");
+        }
+        let mut names = Vec::new();
+        for (name, read) in generations.list(&guest) {
+            read.with_context(|| name.to_string())?;
+            let differs = generations.verify(&guest, &name, 9)?;
+            ensure!(differs.is_empty(), "{name}: {differs:?}");
+            names.push(name);
+        }
+        ensure!(
+            names.first() == Some(&self.last),
+            "the last one is gone: {names:?}"
+        );
+        Ok((generations, names))
+    }
+}
+
+fn life(world: &dyn World, mode: &str) -> Life {
+    Life {
+        placed: vec![("ldap".to_owned(), world.host(1).name().clone())],
+        ..world.life("backup", &[("name", "ldap"), (mode, "true")])
+    }
+}
+
+impl Subject for Backup {
+    fn begin(&self, world: &dyn World) -> anyhow::Result<Life> {
+        guests::settle(world.host(1), self.reference.path())?;
+        let state = world.folder().join("state");
+        std::fs::create_dir_all(&state)?;
+        copy(
+            &self.before.path().join("generations"),
+            &state.join("generations"),
+        )?;
+        Ok(life(world, self.mode))
+    }
+
+    fn is_done(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
+        let (generations, names) = self.is_in_order(world, report)?;
+        let [_, new] = &names[..] else {
+            anyhow::bail!("{names:?}");
+        };
+        let tree = generations.of(&"ldap".parse()?).join(new.as_str()).join("tree");
+        let differs = Command::new("diff")
+            .args(["-r", "--no-dereference"])
+            .args([self.reference.path(), &tree])
+            .output()?;
+        ensure!(
+            differs.status.success(),
+            "{}",
+            String::from_utf8_lossy(&differs.stdout)
+        );
+        guests::lives_only_on(world, 1, self.reference.path())
+    }
+
+    fn is_as_before(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
+        let (_, names) = self.is_in_order(world, report)?;
+        ensure!(names.len() == 1, "{names:?}");
+        guests::lives_only_on(world, 1, self.reference.path())
+    }
+}
+
+#[test]
+fn a_master() -> anyhow::Result<()> {
+    master::serve_if_asked()
+}
+
+#[test]
+fn a_backup_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
+    let worlds = Worlds::Paper(1);
+    for mode in ["hot", "cold"] {
+        let counts = matrix::crash_matrix(&Backup::on(&worlds, mode)?, &worlds, Share::All)?;
+        figures::tell(format_args!("backup, {mode}, on paper hosts: {counts}"));
+        ensure!(
+            counts.forward >= 24 && counts.unwinding >= 70,
+            "too few: {counts:?}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_backup_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
+    let worlds = Worlds::Paper(1);
+    for mode in ["hot", "cold"] {
+        let counts = faults::fault_matrix(&Backup::on(&worlds, mode)?, &worlds, Share::All)?;
+        figures::tell(format_args!("backup, {mode}, on paper hosts: {counts}"));
+        ensure!(
+            counts.forward >= 20 && counts.unwinding >= 6 && counts.reboots >= 10,
+            "too few: {counts:?}"
+        );
+    }
+    Ok(())
+}

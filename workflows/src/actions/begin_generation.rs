@@ -1,0 +1,180 @@
+//! Makes the place for a new generation of a guest, on the disk of the master.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use vsjob_engine::{HostName, Mode, Outcome, Outputs, Performing, Timestamp, Work};
+use vsjob_workers::Context;
+
+use super::argument;
+use crate::generation::{Facts, Generation, GenerationName, Generations, await_orphans};
+use crate::planner::master_action;
+use crate::{CpuPercent, DeviceName, GuestName, Line, Megabytes, Ref, SnapshotMode, TreeKind, YesNo};
+
+master_action! {
+    /// Begins a generation: as the last one is, or empty. Its undo removes it with all that was received.
+    BeginGeneration { folder: Line, tree: TreeKind, guest: GuestName, host: HostName, mode: SnapshotMode, excludes: Line, running: Ref<YesNo>, enabled: Ref<YesNo>, address: Ref<Line>, device: Ref<DeviceName>, rss: Ref<Megabytes>, tmpfs: Ref<Megabytes>, proc: Ref<u32>, cpu: Ref<CpuPercent> } -> GenerationBegun {
+        /// Its name, once it is sealed.
+        name: GenerationName,
+        /// The generation that it begins as; empty if there is none.
+        base: Line,
+        /// What has not changed since then is right in it; `none` if it is empty.
+        since: Line,
+    }
+    "begin-generation" version 1, "make a place for a generation of {guest}", run
+}
+
+fn run(context: Context, work: Work) -> Performing {
+    Box::pin(async move {
+        let at = Incoming::of(&work);
+        if work.mode == Mode::Do {
+            let now = context.clock.now();
+            return at.blocking(move |at| begin(at, &work, now)).await;
+        }
+        match await_orphans(&at.lock(), &*context.clock).await {
+            Ok(()) => at.blocking(|at| remove(at)).await,
+            Err(why) => at.trouble(&why),
+        }
+    })
+}
+
+/// The place of a generation that a job makes.
+#[derive(Clone, Debug)]
+pub(super) struct Incoming {
+    pub generations: Generations,
+    pub guest: PathBuf,
+    pub folder: PathBuf,
+}
+
+impl Incoming {
+    /// That of the job.
+    pub(super) fn of(work: &Work) -> Self {
+        let generations = Generations {
+            folder: argument(work, "folder").into(),
+            kind: argument(work, "tree").parse().unwrap_or_default(),
+        };
+        let guest = generations.folder.join(argument(work, "guest"));
+        Self {
+            folder: guest.join(format!("incoming-{}", work.job.short())),
+            guest,
+            generations,
+        }
+    }
+
+    /// Held by what writes there.
+    pub(super) fn lock(&self) -> PathBuf {
+        self.folder.join("lock")
+    }
+
+    pub(super) fn tree(&self) -> PathBuf {
+        self.folder.join("tree")
+    }
+
+    /// The folder of the generation that this one was begun from.
+    pub(super) fn base(&self) -> io::Result<Option<(PathBuf, Generation)>> {
+        let Some(base) = Generation::read(&self.folder)?.base else {
+            return Ok(None);
+        };
+        let folder = self.guest.join(base);
+        let generation = Generation::read(&folder)?;
+        Ok(Some((folder, generation)))
+    }
+
+    /// Does what waits for the disk, apart from what must not wait.
+    pub(super) async fn blocking(
+        self,
+        act: impl FnOnce(&Self) -> io::Result<Outputs> + Send + 'static,
+    ) -> Outcome {
+        let there = self.clone();
+        let done = tokio::task::spawn_blocking(move || act(&there)).await;
+        match done.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
+            Ok(outputs) => Outcome::Done(outputs),
+            Err(why) => self.trouble(&why),
+        }
+    }
+
+    /// The disk does not do what it should.
+    pub(super) fn trouble(&self, why: &io::Error) -> Outcome {
+        let class = match why.kind() {
+            io::ErrorKind::TimedOut => vsjob_engine::Class::Transient,
+            _ => vsjob_engine::Class::Permanent,
+        };
+        let what = format!("{}: {why}", self.folder.display());
+        Outcome::Failed(vsjob_engine::Failure::new(class, "VSJ0496", what))
+    }
+}
+
+/// Right from any half-way point of itself: what it has chosen is written down before it is used.
+fn begin(at: &Incoming, work: &Work, now: Timestamp) -> io::Result<Outputs> {
+    let said = |name| argument(work, name).to_owned();
+    DirBuilder::new().recursive(true).mode(0o700).create(&at.folder)?;
+    File::create(at.lock())?.sync_all()?;
+    if !at.folder.join("generation.json").exists() {
+        let guest = said("guest").parse::<GuestName>().map_err(io::Error::other)?;
+        let base = at.generations.newest(&guest);
+        let since = match &base {
+            None => "none".to_owned(),
+            // Another host has another clock, and copied files have another history.
+            Some((_, base)) if base.host != said("host") => "0".to_owned(),
+            Some((_, base)) => base.since.clone(),
+        };
+        let draft = Generation {
+            version: Generation::VERSION,
+            guest: said("guest"),
+            host: said("host"),
+            mode: said("mode"),
+            taken: now.to_string(),
+            since,
+            files: 0,
+            size: 0,
+            received: 0,
+            tree: at.generations.kind.to_string(),
+            manifest: String::new(),
+            base: base.map(|(name, _)| name.to_string()),
+            excludes: serde_json::from_str(&said("excludes")).map_err(io::Error::other)?,
+            facts: Facts {
+                running: said("running"),
+                enabled: said("enabled"),
+                address: said("address"),
+                device: said("device"),
+                rss: said("rss"),
+                tmpfs: said("tmpfs"),
+                proc: said("proc"),
+                cpu: said("cpu"),
+            },
+        };
+        let name = GenerationName::new(now, &work.job.short());
+        write(&at.folder.join("name"), name.as_str())?;
+        // The last: once it is there, all that was chosen is.
+        draft.write(&at.folder)?;
+    }
+    let draft = Generation::read(&at.folder)?;
+    let base = at.base()?.map(|(folder, _)| folder.join("tree"));
+    at.generations.kind.begin(&at.tree(), base.as_deref())?;
+    File::open(&at.folder)?.sync_all()?;
+    File::open(&at.guest)?.sync_all()?;
+    Ok(Outputs::from([
+        ("name".to_owned(), fs::read_to_string(at.folder.join("name"))?),
+        ("base".to_owned(), draft.base.unwrap_or_default()),
+        ("since".to_owned(), draft.since),
+    ]))
+}
+
+fn remove(at: &Incoming) -> io::Result<Outputs> {
+    at.generations.kind.remove(&at.tree())?;
+    match fs::remove_dir_all(&at.folder) {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+        _ => {}
+    }
+    if at.guest.exists() {
+        File::open(&at.guest)?.sync_all()?;
+    }
+    Ok(Outputs::new())
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    fs::write(path, text)?;
+    File::open(path)?.sync_all()
+}

@@ -1,0 +1,82 @@
+//! Looks whether what was received is what was sent, and writes down what it is.
+
+use std::fs;
+use std::io;
+
+use vsjob_engine::{Class, Failure, Mode, Outcome, Outputs, Performing, Work};
+use vsjob_workers::Context;
+
+use super::argument;
+use super::begin_generation::Incoming;
+use crate::generation::{Count, Generation, Manifest};
+use crate::planner::master_action;
+use crate::{GuestName, Line, Ref, TreeKind};
+
+master_action! {
+    /// Counts, writes the manifest, and completes `generation.json`.
+    CompleteGeneration { folder: Line, tree: TreeKind, guest: GuestName, since: Ref<Line>, files: Ref<u64>, size: Ref<u64>, received: Ref<u64> } -> GenerationCompleted {
+        /// The checksum of its manifest.
+        manifest: Line,
+    }
+    "complete-generation" version 1, "verify and write the manifest", run
+}
+
+fn run(_: Context, work: Work) -> Performing {
+    Box::pin(async move {
+        let at = Incoming::of(&work);
+        if work.mode == Mode::Undo {
+            return Outcome::Done(Outputs::new());
+        }
+        let number = |name| argument(&work, name).parse().unwrap_or(0);
+        let sent = Count {
+            files: number("files"),
+            size: number("size"),
+        };
+        let counted = at.clone().blocking({
+            let work = work.clone();
+            move |at| complete(at, &work, sent)
+        });
+        match counted.await {
+            Outcome::Done(outputs) if outputs.is_empty() => Outcome::Failed(Failure::new(
+                Class::Permanent,
+                "VSJ0481",
+                format!(
+                    "{} files of {} bytes were sent, and others are here",
+                    sent.files, sent.size
+                ),
+            )),
+            outcome => outcome,
+        }
+    })
+}
+
+/// Answers nothing if it is not what was sent.
+fn complete(at: &Incoming, work: &Work, sent: Count) -> io::Result<Outputs> {
+    let known = match at.base()? {
+        Some((folder, base)) => Manifest::read(&folder.join("manifest"), &base.manifest)?,
+        None => Manifest::default(),
+    };
+    let mut tell = |bytes| {
+        work.progress.send_modify(|progress| {
+            progress.bytes = bytes;
+            "reading what is new".clone_into(&mut progress.note);
+        });
+    };
+    let (manifest, count) = Manifest::of(&at.tree(), &known, &mut tell)?;
+    if count != sent {
+        return Ok(Outputs::new());
+    }
+    let checksum = manifest.write(&at.folder.join("manifest"))?;
+    fs::copy(at.folder.join("lists/folders"), at.folder.join("folders"))?;
+    fs::File::open(at.folder.join("folders"))?.sync_all()?;
+    let generation = Generation {
+        files: count.files,
+        size: count.size,
+        received: argument(work, "received").parse().unwrap_or(0),
+        since: argument(work, "since").to_owned(),
+        manifest: checksum.clone(),
+        ..Generation::read(&at.folder)?
+    };
+    generation.write(&at.folder)?;
+    Ok(Outputs::from([("manifest".to_owned(), checksum)]))
+}

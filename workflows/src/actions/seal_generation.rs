@@ -1,0 +1,53 @@
+//! Gives a generation its name.
+
+use std::fs::{self, File};
+use std::io;
+
+use vsjob_engine::{Mode, Outcome, Outputs, Performing, Work};
+use vsjob_workers::Context;
+
+use super::argument;
+use super::begin_generation::Incoming;
+use crate::generation::GenerationName;
+use crate::planner::master_action;
+use crate::{GuestName, Line, Ref, TreeKind};
+
+master_action! {
+    /// Nothing in it changes from now on.
+    SealGeneration { folder: Line, tree: TreeKind, guest: GuestName, name: Ref<GenerationName> } -> GenerationSealed {}
+    "seal-generation" version 1, "seal the generation of {guest}", run
+}
+
+fn run(_: Context, work: Work) -> Performing {
+    Box::pin(async move {
+        if work.mode == Mode::Undo {
+            return Outcome::Done(Outputs::new());
+        }
+        let name = argument(&work, "name").to_owned();
+        Incoming::of(&work).blocking(move |at| seal(at, &name)).await
+    })
+}
+
+fn seal(at: &Incoming, name: &str) -> io::Result<Outputs> {
+    let sealed = at.guest.join(name);
+    if at.folder.exists() {
+        for rest in ["lists", "partial"] {
+            absent_is_fine(fs::remove_dir_all(at.folder.join(rest)))?;
+        }
+        for rest in ["doubtful", "lock", "name", "generation.part"] {
+            absent_is_fine(fs::remove_file(at.folder.join(rest)))?;
+        }
+        at.generations.kind.seal(&at.tree())?;
+        fs::rename(&at.folder, &sealed)?;
+    }
+    File::open(&at.guest)?.sync_all()?;
+    File::open(&sealed)?.sync_all()?;
+    Ok(Outputs::new())
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,206 @@
+//! `backup`: the incremental copy of a guest onto the master, its consolidation. Hot, from a snapshot of the guest as it
+//! runs, or cold, from one taken while it is stopped for just that. It is received into a place of its own, begun as the
+//! last generation is; sealed by one rename, it is the next generation. Whatever fails before, the last one is as it
+//! was. OPERATIONS.md, 'Plans'.
+
+use std::time::Duration;
+
+use vsjob_engine::UndoKind::{Cleaning, Gating};
+use vsjob_engine::{HostName, Retry};
+
+use crate::actions::begin_generation::BeginGeneration;
+use crate::actions::check_source::CheckSource;
+use crate::actions::choose_names::ChooseNames;
+use crate::actions::complete_generation::CompleteGeneration;
+use crate::actions::drop_snapshot::DropSnapshot;
+use crate::actions::list_changes::ListChanges;
+use crate::actions::read_facts::ReadFacts;
+use crate::actions::receive_generation::ReceiveGeneration;
+use crate::actions::seal_generation::SealGeneration;
+use crate::actions::take_snapshot::TakeSnapshot;
+use crate::{
+    GuestName, Held, Line, Operation, Parameter, Planned, Planner, Reading, Refusal, Site, SnapshotMode,
+};
+
+pub(crate) const OPERATION: Operation = Operation {
+    name: "backup",
+    summary: "copy what is new in a guest onto the master, as its next generation",
+    parameters: &[
+        Parameter::GUEST_OR_ALL,
+        Parameter::ALL,
+        Parameter::optional("host", "HOST", "where it is; with --all: those that are there"),
+        Parameter::switch("hot", "while it runs (the usual)"),
+        Parameter::switch("cold", "stop it for the moment of its snapshot"),
+        Parameter::optional("pre", "COMMAND", "run in the guest before a hot snapshot"),
+        Parameter::optional("post", "COMMAND", "run in the guest after a hot snapshot"),
+        Parameter::optional("exclude", "PATTERN", "leave out what fits this pattern of rsync"),
+    ],
+    all: Some("host"),
+    plan: |reading, site| plan(&Backup::read(reading, site)?, site),
+};
+
+/// Its host may be booted anew, however slowly: the snapshot is still there then.
+const PATIENT: Retry = Retry {
+    attempts: 40,
+    first_wait: Duration::from_secs(1),
+    longest_wait: Duration::from_secs(30),
+};
+
+struct Backup {
+    guest: GuestName,
+    host: HostName,
+    mode: SnapshotMode,
+    pre: Line,
+    post: Line,
+    excludes: Line,
+}
+
+impl Backup {
+    fn read(request: &Reading<'_>, site: &Site) -> Result<Self, Refusal> {
+        let guest: GuestName = request.required("name")?;
+        let host = site.place_of(&guest)?.clone();
+        if let Some(said) = request.optional::<HostName>("host")?.filter(|said| *said != host) {
+            return Err(Refusal::NotThere { guest, host, said });
+        }
+        let mode = match (request.switch("hot")?, request.switch("cold")?) {
+            (true, true) => return Err(Refusal::bad("cold", &"it is one or the other: --hot or --cold")),
+            (_, true) => SnapshotMode::Cold,
+            _ => SnapshotMode::Hot,
+        };
+        let (pre, post) = (
+            request.optional("pre")?.unwrap_or_default(),
+            request.optional("post")?.unwrap_or_default(),
+        );
+        if mode == SnapshotMode::Cold && (pre != Line::default() || post != Line::default()) {
+            return Err(Refusal::bad(
+                "pre",
+                &"a guest that is stopped for its snapshot runs nothing then",
+            ));
+        }
+        let exclude: Option<Line> = request.optional("exclude")?;
+        let excludes: Vec<String> = exclude.iter().map(ToString::to_string).collect();
+        let excludes = serde_json::to_string(&excludes).map_err(|why| Refusal::bad("exclude", &why))?;
+        Ok(Self {
+            excludes: Line::of(&excludes).map_err(|why| Refusal::bad("exclude", &why))?,
+            guest,
+            host,
+            mode,
+            pre,
+            post,
+        })
+    }
+}
+
+fn plan(request: &Backup, site: &Site) -> Result<Planned, Refusal> {
+    let Backup {
+        guest, host, mode, ..
+    } = request;
+    let place = site.known(host)?;
+    let folder = Line::of(&site.generations.folder.display()).map_err(|why| Refusal::bad("name", &why))?;
+    let tree = site.generations.kind;
+    let mut p = Planner::default();
+
+    let checked = p.on(host, CheckSource { guest: guest.clone() }).answers();
+    let was = p.on(host, ReadFacts { guest: guest.clone() }).answers();
+    let names = p.here(ChooseNames { guest: guest.clone() }).answers();
+    let begun = p
+        .here(BeginGeneration {
+            folder: folder.clone(),
+            tree,
+            guest: guest.clone(),
+            host: host.clone(),
+            mode: *mode,
+            excludes: request.excludes.clone(),
+            running: was.running,
+            enabled: was.enabled,
+            address: was.address,
+            device: was.device,
+            rss: was.rss,
+            tmpfs: was.tmpfs,
+            proc: was.proc,
+            cpu: was.cpu,
+        })
+        .undo(Cleaning)
+        .answers();
+    // A guest that was stopped for it is started again before anything else.
+    let undo = match mode {
+        SnapshotMode::Hot => Cleaning,
+        SnapshotMode::Cold => Gating,
+    };
+    let taken = p
+        .on(
+            host,
+            TakeSnapshot {
+                guest: guest.clone(),
+                snapshot: names.snapshot,
+                job: names.job,
+                mode: *mode,
+                running: was.running,
+                pre: request.pre.clone(),
+                post: request.post.clone(),
+            },
+        )
+        .undo(undo)
+        .creates("snapshot", ".vsjob-{job}-1")
+        .creates("folder", "{job}");
+    let (snapshot, taken) = (taken.no(), taken.answers());
+    p.on(
+        host,
+        ListChanges {
+            snapshot: names.snapshot,
+            job: names.job,
+            since: begun.since,
+        },
+    );
+    let received = p
+        .on(
+            host,
+            ReceiveGeneration {
+                folder: folder.clone(),
+                tree,
+                guest: guest.clone(),
+                source: place.destination.clone(),
+                shell: place.shell.clone(),
+                remote: place.rsync.clone(),
+                snapshot: taken.tree,
+                lists: taken.lists,
+                bytes: checked.bytes,
+                bwlimit: place.bwlimit,
+            },
+        )
+        .retry(PATIENT)
+        .answers();
+    p.here(CompleteGeneration {
+        folder: folder.clone(),
+        tree,
+        guest: guest.clone(),
+        since: taken.since,
+        files: received.files,
+        size: received.size,
+        received: received.received,
+    });
+    p.here(SealGeneration {
+        folder,
+        tree,
+        guest: guest.clone(),
+        name: begun.name,
+    })
+    .pivot();
+    p.on(
+        host,
+        DropSnapshot {
+            snapshot: names.snapshot,
+            job: names.job,
+        },
+    )
+    .strikes(&[snapshot]);
+
+    Ok(Planned {
+        plan: p.finish(),
+        locks: vec![
+            Held::Guest(guest.clone()).alone(),
+            Held::Host(host.clone()).shared(),
+        ],
+        title: format!("back up {guest} from {host}, {mode}"),
+    })
+}

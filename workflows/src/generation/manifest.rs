@@ -1,0 +1,288 @@
+//! What is in the tree of a generation: one record a file, with a checksum of what is in it. Only what is new is read: a
+//! file that is the same one as in the generation before has the checksum that it had there.
+//!
+//! A record is a line of words and the file's name, which may be any bytes but NUL, and ends with NUL:
+//! `TYPE MODE UID GID SIZE MTIME INODE CHECKSUM NAME`. The checksum is BLAKE3 of a regular file's content or of a link's
+//! target, and `-` for anything else.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, Metadata};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// How many files there are, and the bytes of regular ones and links, as rsync counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub files: u64,
+    pub size: u64,
+}
+
+/// What is not as the manifest says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The file, as its name may be shown.
+    pub name: String,
+    /// What is wrong with it.
+    pub what: &'static str,
+}
+
+/// The records of a tree, by name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    records: BTreeMap<PathBuf, Record>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Record {
+    /// `TYPE MODE UID GID SIZE MTIME`: what outlives a copy of the whole store.
+    words: String,
+    inode: u64,
+    checksum: String,
+}
+
+impl Manifest {
+    /// Of the tree at `root`, which is read as far as `known`, the manifest of the generation before, does not tell.
+    /// `tell` hears how many bytes were read.
+    pub(crate) fn of(root: &Path, known: &Self, tell: &mut dyn FnMut(u64)) -> io::Result<(Self, Count)> {
+        let mut manifest = Self::default();
+        let mut count = Count::default();
+        let mut read = 0;
+        walk(root, &mut |path, name, metadata| {
+            count.files += 1;
+            if metadata.is_file() || metadata.is_symlink() {
+                count.size += metadata.len();
+            }
+            let words = words(metadata);
+            let same = known.records.get(name).filter(|record| {
+                record.words == words && record.inode == metadata.ino() && record.checksum != "-"
+            });
+            let checksum = match same {
+                Some(record) => record.checksum.clone(),
+                None => {
+                    read += if metadata.is_file() { metadata.len() } else { 0 };
+                    checksum(path, metadata)?
+                }
+            };
+            tell(read);
+            let record = Record {
+                words,
+                inode: metadata.ino(),
+                checksum,
+            };
+            manifest.records.insert(name.to_owned(), record);
+            Ok(())
+        })?;
+        Ok((manifest, count))
+    }
+
+    /// Compares the tree at `root`, every byte of it, with the manifest.
+    pub(crate) fn verify(&self, root: &Path, most: usize) -> io::Result<Vec<Difference>> {
+        let (now, _) = Self::of(root, &Self::default(), &mut |_| {})?;
+        let missing = self
+            .records
+            .keys()
+            .filter(|name| !now.records.contains_key(*name));
+        let missing = missing.map(|name| (name, "is missing"));
+        let others = now.records.iter().filter_map(|(name, found)| {
+            let what = match self.records.get(name) {
+                None => "is not in the manifest",
+                Some(record) if record.checksum != found.checksum => "has another content",
+                Some(record) if record.words != found.words => "has another owner, mode, size or time",
+                Some(_) => return None,
+            };
+            Some((name, what))
+        });
+        let all = missing.chain(others).take(most);
+        Ok(all
+            .map(|(name, what)| Difference {
+                name: name.to_string_lossy().escape_debug().to_string(),
+                what,
+            })
+            .collect())
+    }
+
+    /// Writes it into a file, which is on the disk then; its checksum.
+    pub(crate) fn write(&self, path: &Path) -> io::Result<String> {
+        let mut hasher = blake3::Hasher::new();
+        let mut file = BufWriter::new(File::create(path)?);
+        for (name, record) in &self.records {
+            let Record {
+                words,
+                inode,
+                checksum,
+            } = record;
+            let mut line = format!("{words} {inode} {checksum} ").into_bytes();
+            line.extend(name.as_os_str().as_bytes());
+            line.push(0);
+            hasher.update(&line);
+            file.write_all(&line)?;
+        }
+        file.into_inner()
+            .map_err(io::IntoInnerError::into_error)?
+            .sync_all()?;
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    /// Reads what [`Manifest::write`] wrote, if its checksum is this.
+    pub(crate) fn read(path: &Path, checksum: &str) -> io::Result<Self> {
+        let bytes = fs::read(path)?;
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the manifest is damaged");
+        if blake3::hash(&bytes).to_hex().as_str() != checksum {
+            return Err(damaged());
+        }
+        let lines = bytes.split(|byte| *byte == 0).filter(|line| !line.is_empty());
+        let records = lines.map(|line| record(line).ok_or_else(damaged));
+        Ok(Self {
+            records: records.collect::<io::Result<_>>()?,
+        })
+    }
+}
+
+fn record(line: &[u8]) -> Option<(PathBuf, Record)> {
+    let mut words = line.splitn(9, |byte| *byte == b' ');
+    let mut next = || std::str::from_utf8(words.next()?).ok();
+    let facts: Vec<&str> = std::iter::from_fn(&mut next).take(6).collect();
+    let (inode, checksum) = (next()?.parse().ok()?, next()?.to_owned());
+    let name = words.next()?.to_owned();
+    let record = Record {
+        words: facts.join(" "),
+        inode,
+        checksum,
+    };
+    Some((PathBuf::from(std::ffi::OsString::from_vec(name)), record))
+}
+
+fn words(metadata: &Metadata) -> String {
+    let kind = metadata.file_type();
+    let letter = match () {
+        () if kind.is_file() => 'f',
+        () if kind.is_dir() => 'd',
+        () if kind.is_symlink() => 'l',
+        () if kind.is_fifo() => 'p',
+        () if kind.is_socket() => 's',
+        () if kind.is_char_device() => 'c',
+        () => 'b',
+    };
+    // The size of anything else is the file system's own affair.
+    let size = match letter {
+        'f' | 'l' => metadata.len(),
+        'c' | 'b' => metadata.rdev(),
+        _ => 0,
+    };
+    format!(
+        "{letter} {:o} {} {} {size} {}.{:09}",
+        metadata.mode() & 0o7777,
+        metadata.uid(),
+        metadata.gid(),
+        metadata.mtime(),
+        metadata.mtime_nsec()
+    )
+}
+
+/// Of what is in it. Links are never followed.
+fn checksum(path: &Path, metadata: &Metadata) -> io::Result<String> {
+    if metadata.is_symlink() {
+        let target = fs::read_link(path)?;
+        return Ok(blake3::hash(target.as_os_str().as_bytes()).to_hex().to_string());
+    }
+    if !metadata.is_file() {
+        return Ok("-".to_owned());
+    }
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(path)?)?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+type Visit<'a> = dyn FnMut(&Path, &Path, &Metadata) -> io::Result<()> + 'a;
+
+/// Visits the tree at `root`, itself included, with each file's path and its name in the tree.
+fn walk(root: &Path, visit: &mut Visit<'_>) -> io::Result<()> {
+    let mut folders = vec![PathBuf::new()];
+    visit(root, Path::new("."), &fs::symlink_metadata(root)?)?;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(root.join(&folder))? {
+            let entry = entry?;
+            let (path, name) = (entry.path(), folder.join(entry.file_name()));
+            let metadata = fs::symlink_metadata(&path)?;
+            visit(&path, &name, &metadata)?;
+            if metadata.is_dir() {
+                folders.push(name);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+
+    fn tree() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("etc")).unwrap();
+        fs::write(folder.path().join("etc/a b\nc"), "text").unwrap();
+        fs::write(folder.path().join(OsStr::from_bytes(b"not-utf8-\xff")), "").unwrap();
+        std::os::unix::fs::symlink("/etc/shadow", folder.path().join("link")).unwrap();
+        folder
+    }
+
+    fn of(root: &Path, known: &Manifest) -> (Manifest, Count, u64) {
+        let mut read = 0;
+        let (manifest, count) = Manifest::of(root, known, &mut |bytes| read = bytes).unwrap();
+        (manifest, count, read)
+    }
+
+    #[test]
+    fn a_manifest_is_read_as_it_was_written_and_a_damaged_one_is_refused() {
+        let (tree, at) = (tree(), tempfile::tempdir().unwrap());
+        let (manifest, count, read) = of(tree.path(), &Manifest::default());
+        assert_eq!(count, Count { files: 5, size: 15 });
+        assert!(read > 0);
+        let path = at.path().join("manifest");
+        let checksum = manifest.write(&path).unwrap();
+        assert_eq!(Manifest::read(&path, &checksum).unwrap(), manifest);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[3] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert!(Manifest::read(&path, &checksum).is_err());
+    }
+
+    #[test]
+    fn what_is_the_same_file_as_before_is_not_read_again() {
+        let tree = tree();
+        let (before, ..) = of(tree.path(), &Manifest::default());
+        let (again, _, read) = of(tree.path(), &before);
+        assert_eq!((again, read), (before, 0));
+    }
+
+    #[test]
+    fn every_change_is_a_difference() {
+        let tree = tree();
+        let at = |name: &str| tree.path().join(name);
+        let (manifest, ..) = of(tree.path(), &Manifest::default());
+        assert_eq!(manifest.verify(tree.path(), 9).unwrap(), []);
+        let time = fs::metadata(at("etc/a b\nc")).unwrap().modified().unwrap();
+        fs::write(at("etc/a b\nc"), "texT").unwrap();
+        File::options()
+            .write(true)
+            .open(at("etc/a b\nc"))
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
+        fs::remove_file(at("link")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", at("link")).unwrap();
+        let told = manifest.verify(tree.path(), 9).unwrap();
+        let content = told.iter().filter(|one| one.what == "has another content");
+        let names: Vec<&str> = content.map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["etc/a b\\nc", "link"]);
+        fs::remove_file(at("link")).unwrap();
+        fs::write(at("new"), "").unwrap();
+        let told = manifest.verify(tree.path(), 9).unwrap();
+        assert!(told.iter().any(|one| one.what == "is missing"), "{told:?}");
+        assert!(told.iter().any(|one| one.what == "is not in the manifest"));
+        assert_eq!(manifest.verify(tree.path(), 1).unwrap().len(), 1);
+    }
+}

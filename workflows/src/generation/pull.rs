@@ -1,0 +1,208 @@
+//! rsync, run on the master, that makes a tree of the master's equal to one on a host. Killed in the middle and run again
+//! it goes on where it was; one that a killed master left behind holds the lock of its generation for as long as it lives.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Command;
+use vsjob_engine::{Class, Failure, Work};
+
+/// Exit code of flock(1) when somebody else has the lock.
+const LOCKED: i32 = 75;
+/// So much of what rsync says is kept.
+const WORDS: usize = 16_384;
+
+/// One run of rsync.
+pub(crate) struct Pull<'a> {
+    /// What stands before a path of the host.
+    pub source: &'a str,
+    /// The remote shell; empty: the paths are the master's own.
+    pub shell: &'a str,
+    /// How rsync is called on the host.
+    pub remote: &'a str,
+    /// Held as long as anything of it lives.
+    pub lock: &'a Path,
+    /// How many bytes there are in all, for people.
+    pub total: u64,
+    /// What it does, for people.
+    pub note: &'a str,
+}
+
+/// What rsync counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pulled {
+    /// The files of the source that are to be there.
+    pub files: u64,
+    /// Their bytes.
+    pub size: u64,
+    /// The bytes that came over the line.
+    pub received: u64,
+}
+
+impl Pull<'_> {
+    /// Makes `to` equal to `from` on the host, with these options besides.
+    pub(crate) async fn run(
+        &self,
+        from: &str,
+        to: &Path,
+        options: &[&OsStr],
+        work: &Work,
+    ) -> Result<Pulled, Failure> {
+        let mut command = Command::new("flock");
+        command
+            .args(["--no-fork", "--timeout", "60", "--conflict-exit-code", "75"])
+            .arg(self.lock)
+            .args(["rsync", "-aHAXS", "--numeric-ids", "--modify-window=-1"])
+            .args(["--no-human-readable", "--stats", "--info=progress2", "--outbuf=N"])
+            .args(options);
+        if !self.shell.is_empty() {
+            command.arg("-e").arg(self.shell);
+            command.arg("--rsync-path").arg(self.remote);
+        }
+        let mut source = OsString::from(self.source);
+        source.push(from);
+        command
+            .arg("--")
+            .arg(source)
+            .arg(to)
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        self.tell(work, 0);
+        let mut child = command.spawn().map_err(|why| cannot_run(&why))?;
+        let (out, errors) = (child.stdout.take(), child.stderr.take());
+        let (stats, said) = tokio::join!(self.listen(out, work), words(errors));
+        let status = child.wait().await.map_err(|why| cannot_run(&why))?;
+        match status.code() {
+            Some(0) => Ok(stats),
+            code => Err(failure(code, said)),
+        }
+    }
+
+    fn tell(&self, work: &Work, bytes: u64) {
+        work.progress.send_modify(|progress| {
+            progress.bytes = bytes;
+            progress.total = (self.total > 0).then_some(self.total);
+            self.note.clone_into(&mut progress.note);
+        });
+    }
+
+    /// Follows its progress, and reads what it counts at its end.
+    async fn listen(&self, out: Option<impl AsyncRead + Unpin>, work: &Work) -> Pulled {
+        let (mut stats, mut line, mut buffer) = (Pulled::default(), Vec::new(), [0; 4096]);
+        let Some(mut out) = out else { return stats };
+        while let Ok(read @ 1..) = out.read(&mut buffer).await {
+            for byte in buffer.iter().take(read) {
+                match byte {
+                    b'\r' | b'\n' => {
+                        let text = String::from_utf8_lossy(&line).into_owned();
+                        line.clear();
+                        stats.take(&text);
+                        if let Some(bytes) = progress(&text) {
+                            self.tell(work, bytes);
+                        }
+                    }
+                    // A host may send a line without an end.
+                    _ if line.len() < 1000 => line.push(*byte),
+                    _ => {}
+                }
+            }
+        }
+        stats
+    }
+}
+
+impl Pulled {
+    fn take(&mut self, line: &str) {
+        let Some((what, rest)) = line.split_once(": ") else {
+            return;
+        };
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        let Ok(number) = digits.parse() else { return };
+        match what {
+            "Number of files" => self.files = number,
+            "Total file size" => self.size = number,
+            "Total bytes received" => self.received = number,
+            _ => {}
+        }
+    }
+}
+
+/// The bytes of a line such as `  1234567  45%   12.34MB/s    0:00:12`.
+fn progress(line: &str) -> Option<u64> {
+    let mut words = line.split_ascii_whitespace();
+    let bytes = words.next()?.parse().ok()?;
+    words.next()?.ends_with('%').then_some(bytes)
+}
+
+async fn words(errors: Option<impl AsyncRead + Unpin>) -> String {
+    let (mut said, mut buffer) = (Vec::new(), [0; 4096]);
+    let Some(mut errors) = errors else {
+        return String::new();
+    };
+    // Read to its end, or rsync would wait for somebody to listen.
+    while let Ok(read @ 1..) = errors.read(&mut buffer).await {
+        said.extend(buffer.iter().take(read.min(WORDS.saturating_sub(said.len()))));
+    }
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+fn cannot_run(why: &io::Error) -> Failure {
+    Failure::new(Class::Permanent, "VSJ0495", format!("rsync cannot run: {why}"))
+}
+
+fn failure(code: Option<i32>, said: String) -> Failure {
+    let (class, what) = match code {
+        Some(LOCKED) => (
+            Class::Transient,
+            "what an earlier master began does not end".to_owned(),
+        ),
+        // Its source is a picture that does not change: what is missing in it was taken away.
+        Some(10 | 12 | 30 | 35 | 255) | None => {
+            (Class::Transient, "the line to the host was lost".to_owned())
+        }
+        Some(23) => (
+            Class::Partial,
+            "some files could not be received (rsync 23)".to_owned(),
+        ),
+        Some(code) => (Class::Permanent, format!("rsync ended with {code}")),
+    };
+    let mut failure = Failure::new(class, "VSJ0495", what);
+    failure.detail = said;
+    failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rsync_counts_is_read_from_its_own_words() {
+        let mut pulled = Pulled::default();
+        for line in [
+            "Number of files: 10003 (reg: 10000, dir: 2, link: 1)",
+            "Total file size: 20480001 bytes",
+            "Total bytes received: 4711",
+            "Total bytes sent: 5",
+            "a file: 7",
+        ] {
+            pulled.take(line);
+        }
+        let wanted = Pulled {
+            files: 10_003,
+            size: 20_480_001,
+            received: 4711,
+        };
+        assert_eq!(pulled, wanted);
+        assert_eq!(
+            progress("      1234567  45%   12.34MB/s    0:00:12"),
+            Some(1_234_567)
+        );
+        assert_eq!(progress("Number of files: 1"), None);
+    }
+}

@@ -1,0 +1,177 @@
+//! The generations that are there. What is not one, or whose `generation.json` cannot be read, is not shown as one.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use vsjob_workers::Settings;
+
+use super::{Difference, GenerationName, Manifest, TreeKind};
+use crate::GuestName;
+
+/// The form of `generation.json`.
+const VERSION: u32 = 1;
+
+/// Where generations are kept, and as what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Generations {
+    /// The folder; that of the guests in it.
+    pub folder: PathBuf,
+    /// What their trees are.
+    pub kind: TreeKind,
+}
+
+/// What `generation.json` tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    /// Of this form.
+    pub version: u32,
+    /// The guest.
+    pub guest: String,
+    /// The host that it lived on.
+    pub host: String,
+    /// `hot` or `cold`.
+    pub mode: String,
+    /// When its snapshot was taken, by the master.
+    pub taken: String,
+    /// The same by the clock of its host, in seconds, and a little earlier: what changed since is in a later one.
+    pub since: String,
+    /// How many files it has.
+    pub files: u64,
+    /// Their bytes.
+    pub size: u64,
+    /// The bytes that came over the line for it.
+    pub received: u64,
+    /// What its tree is on the disk.
+    pub tree: String,
+    /// The checksum of its manifest.
+    pub manifest: String,
+    /// The generation that it was begun from.
+    pub base: Option<String>,
+    /// What was left out.
+    pub excludes: Vec<String>,
+    /// How the guest was, and what its definition said.
+    pub facts: Facts,
+}
+
+/// What a guest's definition says, as the steps of a plan take it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// It ran.
+    pub running: String,
+    /// It started with its host.
+    pub enabled: String,
+    /// Its address and prefix length; empty if nothing told.
+    pub address: String,
+    /// Its bridge.
+    pub device: String,
+    /// Limits, as `create` takes them.
+    pub rss: String,
+    /// See `rss`.
+    pub tmpfs: String,
+    /// See `rss`.
+    pub proc: String,
+    /// See `rss`.
+    pub cpu: String,
+}
+
+impl Generation {
+    /// Writes it into a folder, and returns when it is on the disk.
+    pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(self)?;
+        let part = folder.join("generation.part");
+        let mut file = File::create(&part)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(part, folder.join("generation.json"))?;
+        File::open(folder)?.sync_all()
+    }
+
+    /// Reads that of a folder.
+    pub(crate) fn read(folder: &Path) -> io::Result<Self> {
+        let read: Self = serde_json::from_slice(&fs::read(folder.join("generation.json"))?)?;
+        match read.version {
+            VERSION => Ok(read),
+            newer => Err(io::Error::other(format!(
+                "it is of version {newer}, and this program knows {VERSION}"
+            ))),
+        }
+    }
+
+    /// The version that this program writes.
+    pub(crate) const VERSION: u32 = VERSION;
+}
+
+impl Generations {
+    /// Those that the settings tell of, which have been checked.
+    #[must_use]
+    pub fn configured(settings: &Settings) -> Self {
+        let folder = match settings.generations.as_os_str().is_empty() {
+            true => settings.state.join("generations"),
+            false => settings.generations.clone(),
+        };
+        Self {
+            folder,
+            kind: settings.generation_tree.parse().unwrap_or_default(),
+        }
+    }
+
+    /// The folder of a guest's.
+    #[must_use]
+    pub fn of(&self, guest: &GuestName) -> PathBuf {
+        self.folder.join(guest.as_str())
+    }
+
+    /// The guests that have any.
+    #[must_use]
+    pub fn guests(&self) -> Vec<GuestName> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut guests: Vec<GuestName> = entries
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect();
+        guests.sort();
+        guests
+    }
+
+    /// The sealed generations of a guest, the oldest first, each with what it says of itself, if that can be read.
+    #[must_use]
+    pub fn list(&self, guest: &GuestName) -> Vec<(GenerationName, io::Result<Generation>)> {
+        let folder = self.of(guest);
+        let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let mut names: Vec<GenerationName> = entries
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect();
+        names.sort();
+        let read = |name: GenerationName| {
+            let generation = Generation::read(&folder.join(name.as_str()));
+            (name, generation)
+        };
+        names.into_iter().map(read).collect()
+    }
+
+    /// The newest that is whole as far as it says itself: what a new one is begun from.
+    #[must_use]
+    pub fn newest(&self, guest: &GuestName) -> Option<(GenerationName, Generation)> {
+        let all = self.list(guest).into_iter().rev();
+        let mut readable = all.filter_map(|(name, generation)| Some((name, generation.ok()?)));
+        readable.find(|(_, generation)| generation.tree == self.kind.to_string())
+    }
+
+    /// Reads every byte of a generation, and says what is not as its manifest says; at most so many.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn verify(
+        &self,
+        guest: &GuestName,
+        name: &GenerationName,
+        most: usize,
+    ) -> io::Result<Vec<Difference>> {
+        let folder = self.of(guest).join(name.as_str());
+        let generation = Generation::read(&folder)?;
+        let manifest = Manifest::read(&folder.join("manifest"), &generation.manifest)?;
+        manifest.verify(&folder.join("tree"), most)
+    }
+}
