@@ -1,6 +1,7 @@
 //! What the master and its clients tell each other, and what `--json` prints: one definition for both. Field names are
 //! stable; new ones may be added. `docs/manual/json.md` is their manual.
 
+mod generation;
 mod pool;
 mod stuck;
 
@@ -10,6 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use self::generation::*;
 pub(crate) use self::pool::*;
 pub(crate) use self::stuck::*;
 

@@ -137,7 +137,7 @@ fn the_end_of_a_job_is_the_exit_status_of_who_waits() -> anyhow::Result<()> {
     ensure!(as_before.err.contains("VSJ0421"), "{as_before:?}");
     let stuck = wait(&["--fail-at", "3"])?;
     ensure!(stuck.status.code() == Some(3), "{stuck:?}");
-    ensure!(stuck.err.contains("vsjob resume"), "{stuck:?}");
+    ensure!(stuck.err.contains("vsjob retry"), "{stuck:?}");
     Ok(())
 }
 

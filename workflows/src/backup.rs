@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use vsjob_engine::UndoKind::{Cleaning, Gating};
 use vsjob_engine::{HostName, Retry};
+use vsjob_workers::Capability;
 
 use crate::actions::begin_generation::BeginGeneration;
 use crate::actions::check_source::CheckSource;
@@ -14,12 +15,13 @@ use crate::actions::choose_names::ChooseNames;
 use crate::actions::complete_generation::CompleteGeneration;
 use crate::actions::drop_snapshot::DropSnapshot;
 use crate::actions::list_changes::ListChanges;
+use crate::actions::prune_generations::PruneGenerations;
 use crate::actions::read_facts::ReadFacts;
 use crate::actions::receive_generation::ReceiveGeneration;
 use crate::actions::seal_generation::SealGeneration;
 use crate::actions::take_snapshot::TakeSnapshot;
 use crate::{
-    GuestName, Held, Line, Operation, Parameter, Planned, Planner, Reading, Refusal, Site, SnapshotMode,
+    GuestName, Held, Keep, Line, Operation, Parameter, Planned, Planner, Reading, Refusal, Site, SnapshotMode,
 };
 
 pub(crate) const OPERATION: Operation = Operation {
@@ -33,6 +35,11 @@ pub(crate) const OPERATION: Operation = Operation {
         Parameter::switch("cold", "stop it for the moment of its snapshot"),
         Parameter::optional("pre", "COMMAND", "run in the guest before a hot snapshot"),
         Parameter::optional("post", "COMMAND", "run in the guest after a hot snapshot"),
+        Parameter::optional(
+            "keep",
+            "RULE",
+            "then delete what 7d4w6m, or another rule, does not keep",
+        ),
         Parameter::optional("exclude", "PATTERN", "leave out what fits this pattern of rsync"),
     ],
     all: Some("host"),
@@ -53,6 +60,7 @@ struct Backup {
     pre: Line,
     post: Line,
     excludes: Line,
+    keep: Option<Keep>,
 }
 
 impl Backup {
@@ -81,6 +89,7 @@ impl Backup {
         let excludes: Vec<String> = exclude.iter().map(ToString::to_string).collect();
         let excludes = serde_json::to_string(&excludes).map_err(|why| Refusal::bad("exclude", &why))?;
         Ok(Self {
+            keep: request.optional("keep")?,
             excludes: Line::of(&excludes).map_err(|why| Refusal::bad("exclude", &why))?,
             guest,
             host,
@@ -96,6 +105,12 @@ fn plan(request: &Backup, site: &Site) -> Result<Planned, Refusal> {
         guest, host, mode, ..
     } = request;
     let place = site.known(host)?;
+    if !place.drivers.can(Capability::Snapshot) {
+        return Err(Refusal::Unable {
+            host: host.clone(),
+            what: "a snapshot of a volume",
+        });
+    }
     let folder = Line::of(&site.generations.folder.display()).map_err(|why| Refusal::bad("name", &why))?;
     let tree = site.generations.kind;
     let mut p = Planner::default();
@@ -180,7 +195,7 @@ fn plan(request: &Backup, site: &Site) -> Result<Planned, Refusal> {
         received: received.received,
     });
     p.here(SealGeneration {
-        folder,
+        folder: folder.clone(),
         tree,
         guest: guest.clone(),
         name: begun.name,
@@ -194,6 +209,14 @@ fn plan(request: &Backup, site: &Site) -> Result<Planned, Refusal> {
         },
     )
     .strikes(&[snapshot]);
+    if let Some(keep) = &request.keep {
+        p.here(PruneGenerations {
+            folder,
+            tree,
+            guest: guest.clone(),
+            keep: Line::of(keep).map_err(|why| Refusal::bad("keep", &why))?,
+        });
+    }
 
     Ok(Planned {
         plan: p.finish(),

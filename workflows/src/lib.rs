@@ -13,7 +13,9 @@ mod guest;
 mod move_;
 mod names;
 mod operation;
+mod pin;
 mod planner;
+mod prune;
 mod purge;
 mod refusal;
 mod request;
@@ -24,7 +26,9 @@ mod tests;
 pub use actions::registry;
 pub use batch::{Tally, tally};
 pub use downtime::stood_still;
-pub use generation::{Difference, Facts, Generation, GenerationName, Generations, SnapshotMode, TreeKind};
+pub use generation::{
+    Difference, Facts, Generation, GenerationName, Generations, Keep, SnapshotMode, TreeKind,
+};
 pub use names::{
     BadAmount, CpuPercent, DeviceName, GuestName, Line, Megabytes, MovedName, OnBudget, ShortId, Span,
     TemplateName, VlanId, VolumeName, YesNo,

@@ -3,7 +3,7 @@
 
 use vsjob_engine::HostName;
 
-use crate::{GuestName, TemplateName};
+use crate::{GenerationName, GuestName, TemplateName};
 
 /// A request that does not become a job.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +77,14 @@ pub enum Refusal {
     /// The master has no such template.
     #[error("there is no template `{0}`")]
     UnknownTemplate(TemplateName),
+    /// The guest has no such generation.
+    #[error("{guest} has no generation {name}")]
+    UnknownGeneration {
+        /// The guest.
+        guest: GuestName,
+        /// The generation.
+        name: GenerationName,
+    },
     /// No network of networks.conf has that address.
     #[error("no network of networks.conf holds the address {0}")]
     NoNetwork(std::net::IpAddr),
@@ -130,6 +138,7 @@ impl Refusal {
             Self::AlreadyThere { .. } => "VSJ0408",
             Self::NotThere { .. } => "VSJ0409",
             Self::UnknownTemplate(_) => "VSJ0410",
+            Self::UnknownGeneration { .. } => "VSJ0497",
             Self::NoNetwork(_) => "VSJ0411",
             Self::BadAddress { .. } => "VSJ0412",
             Self::NoHost => "VSJ0413",
@@ -159,6 +168,7 @@ impl Refusal {
             Self::NotThere { .. } => {
                 "leave --src out, or look at `vsjob scan` if you think that placement is wrong".to_owned()
             }
+            Self::UnknownGeneration { .. } => "`vsjob generation list` shows those that there are".to_owned(),
             Self::UnknownTemplate(_) => "templates are files NAME.tar, .tar.gz or .tar.zst in the master's folder of templates".to_owned(),
             Self::NoNetwork(_) => "add its network to networks.conf".to_owned(),
             Self::BadAddress { .. } => "choose another address with --interface".to_owned(),

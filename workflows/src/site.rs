@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use vsjob_engine::HostName;
 use vsjob_workers::{CreateDefaults, Drivers, Networks, Settings, Slave, Slaves};
 
-use crate::{Generations, GuestName, Line, Refusal, TemplateName};
+use crate::{GenerationName, Generations, GuestName, Line, Refusal, TemplateName};
 
 /// The pool, as known.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +26,8 @@ pub struct Site {
     pub maintenance: BTreeSet<HostName>,
     /// Where generations are kept.
     pub generations: Generations,
+    /// The generations that each guest has.
+    pub sealed: BTreeMap<GuestName, BTreeSet<GenerationName>>,
     /// The templates that the master has.
     pub templates: BTreeMap<TemplateName, Template>,
 }
@@ -103,6 +105,18 @@ impl Site {
         self.templates
             .get(name)
             .ok_or_else(|| Refusal::UnknownTemplate(name.clone()))
+    }
+
+    /// That the guest has that generation.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn has_generation(&self, guest: &GuestName, name: &GenerationName) -> Result<(), Refusal> {
+        let known = self.sealed.get(guest).is_some_and(|names| names.contains(name));
+        known.then_some(()).ok_or_else(|| Refusal::UnknownGeneration {
+            guest: guest.clone(),
+            name: name.clone(),
+        })
     }
 
     /// The host with the fewest guests among those that may be chosen.

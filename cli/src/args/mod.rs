@@ -144,6 +144,9 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TEXT", requires = "accept")]
         reason: Option<String>,
     },
+    /// The copies of guests that `submit backup` makes: list, show, verify, keep, delete
+    #[command(subcommand)]
+    Generation(Generation),
     /// Single actions, by hand
     #[command(subcommand)]
     Step(Step),
@@ -331,6 +334,70 @@ pub(crate) enum Host {
         guests_are_lost: bool,
         /// Why; goes into the audit log
         #[arg(long, value_name = "TEXT", required = true)]
+        reason: Option<String>,
+    },
+}
+
+/// Generations.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Generation {
+    /// Show the generations that there are
+    List {
+        /// Only those of this guest
+        #[arg(long, value_name = "GUEST")]
+        name: Option<String>,
+    },
+    /// Show what a generation says of itself
+    Show {
+        /// The guest
+        #[arg(long, value_name = "GUEST")]
+        name: String,
+        /// As `generation list` shows it
+        generation: String,
+    },
+    /// Read every byte of a generation, and compare it with its manifest
+    Verify {
+        /// The guest
+        #[arg(long, value_name = "GUEST")]
+        name: String,
+        /// As `generation list` shows it
+        generation: String,
+    },
+    /// Keep a generation, whatever a rule says
+    Pin {
+        /// The guest
+        #[arg(long, value_name = "GUEST")]
+        name: String,
+        /// As `generation list` shows it
+        generation: String,
+        /// Why; goes into the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Keep a generation no longer than a rule says
+    Unpin {
+        /// The guest
+        #[arg(long, value_name = "GUEST")]
+        name: String,
+        /// As `generation list` shows it
+        generation: String,
+        /// Why; goes into the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Delete the generations of a guest that a rule does not keep; never the newest, nor a pinned one
+    Prune {
+        /// The guest
+        #[arg(long, value_name = "GUEST")]
+        name: String,
+        /// The newest of so many days, weeks, months and years: 7d4w6m
+        #[arg(long, value_name = "RULE")]
+        keep: String,
+        /// Only show what would be deleted
+        #[arg(long)]
+        plan: bool,
+        /// Why; goes into the audit log
+        #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
 }

@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod explain;
 mod gc;
+mod generation;
 mod guest;
 mod host;
 mod job;
@@ -93,6 +94,7 @@ async fn order(session: &Session, command: &Command) -> Result<Exit, Stop> {
             accept: Some(seal),
             reason,
         } => scan::accept(session, seal, reason.as_ref()).await,
+        Command::Generation(which) => generation::generation(session, which).await,
         Command::Step(step) => step::run(session, step).await,
         Command::Template(crate::args::Template::List) => template::list(session).await,
         Command::Demo(crate::args::Demo::Go { job }) => demo::go(session, job).await,

@@ -44,6 +44,7 @@ impl House {
                 .filter_map(|(guest, host)| Some((guest.parse().ok()?, host)))
                 .collect(),
             templates: self.templates(),
+            sealed: self.configured.generations.names(),
             maintenance: maintenance.map(|(host, _)| host).collect(),
             ..self.configured.clone()
         })

@@ -7,6 +7,7 @@ mod asked;
 mod by_hand;
 mod clock;
 mod desk;
+mod generations;
 mod held;
 mod hosts;
 mod house;

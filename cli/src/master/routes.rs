@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 
 use super::answer::Refused;
 use super::house::House;
-use super::{api, clock, hosts, openapi, stuck};
+use super::{api, clock, generations, hosts, openapi, stuck};
 use crate::{Complaint, Exit};
 
 /// All routes.
@@ -39,6 +39,11 @@ pub(crate) fn routes(house: Arc<House>) -> Router {
         .route("/v1/hosts/{host}", get(hosts::host))
         .route("/v1/hosts/{host}/maintenance", post(hosts::maintain))
         .route("/v1/hosts/{host}/forget", post(hosts::forget))
+        .route("/v1/generations", get(generations::list))
+        .route(
+            "/v1/generations/{guest}/{generation}/verify",
+            get(generations::verify),
+        )
         .route("/v1/templates", get(api::templates))
         .route("/v1/scan", get(api::scan_all))
         .route("/v1/scan/accept", post(api::accept_scan))

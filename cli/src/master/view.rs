@@ -230,7 +230,7 @@ fn last_resorts(job: &Job) -> String {
         .and_then(|no| job.step(no)?.started);
     match begun {
         Some(begun) => format!(
-            "`vsjob abandon {short} --to source` takes it back, and what was entrusted to the new copy since {} is lost",
+            "`vsjob abandon {short} --to source` takes it back, and what was entrusted to where it was to go since {} is lost",
             moment(begun).format("%Y-%m-%d %H:%M:%S")
         ),
         None => format!(

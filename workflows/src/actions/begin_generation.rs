@@ -9,7 +9,7 @@ use vsjob_engine::{HostName, Mode, Outcome, Outputs, Performing, Timestamp, Work
 use vsjob_workers::Context;
 
 use super::argument;
-use crate::generation::{Facts, Generation, GenerationName, Generations, await_orphans};
+use crate::generation::{Facts, Generation, GenerationName, Generations, end_orphans, is_gone};
 use crate::planner::master_action;
 use crate::{CpuPercent, DeviceName, GuestName, Line, Megabytes, Ref, SnapshotMode, TreeKind, YesNo};
 
@@ -33,8 +33,8 @@ fn run(context: Context, work: Work) -> Performing {
             let now = context.clock.now();
             return at.blocking(move |at| begin(at, &work, now)).await;
         }
-        match await_orphans(&at.lock(), &*context.clock).await {
-            Ok(()) => at.blocking(|at| remove(at)).await,
+        match end_orphans(&at.lock(), &*context.clock).await {
+            Ok(()) => at.blocking(remove).await,
             Err(why) => at.trouble(&why),
         }
     })
@@ -165,10 +165,10 @@ fn begin(at: &Incoming, work: &Work, now: Timestamp) -> io::Result<Outputs> {
 fn remove(at: &Incoming) -> io::Result<Outputs> {
     at.generations.kind.remove(&at.tree())?;
     match fs::remove_dir_all(&at.folder) {
-        Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+        Err(why) if !is_gone(&why) => return Err(why),
         _ => {}
     }
-    if at.guest.exists() {
+    if at.guest.is_dir() {
         File::open(&at.guest)?.sync_all()?;
     }
     Ok(Outputs::new())

@@ -1,5 +1,5 @@
 # SNAPSHOT JOB SINCE: lists the files of which size and time do not tell whether the last generation has them as they
-# are (see transfer_changed), and the folders, by which renamed ones are noticed.
+# are (see transfer_changed); the folders, by which renamed ones are noticed; and the files that have several names.
 
 transfer_dir=$jobs/$2
 transfer_tree=$(volume_path "$1")
@@ -8,7 +8,8 @@ transfer_folders
 if [ "$3" != none ]; then
 	find "$transfer_tree" -type f -newerct "@$3" -printf '%P\0' >"$transfer_dir/changed"
 fi
+find "$transfer_tree" -type f -links +1 -printf '%i %P\0' >"$transfer_dir/linked"
 mv "$transfer_dir/folders.now" "$transfer_dir/folders"
 rm "$transfer_dir/folders.found"
 : >"$transfer_dir/listed"
-durable "$transfer_dir/changed" "$transfer_dir/folders" "$transfer_dir/listed"
+durable "$transfer_dir/changed" "$transfer_dir/folders" "$transfer_dir/linked" "$transfer_dir/listed"

@@ -6,7 +6,7 @@ use crate::planner::{LONG, host_action};
 use crate::{Line, Ref, ShortId, VolumeName};
 
 host_action! {
-    /// Lists the files whose status has changed since the last generation, and all folders.
+    /// Lists the files whose status has changed since the last generation, all folders, and files of several names.
     ListChanges { snapshot: Ref<VolumeName>, job: Ref<ShortId>, since: Ref<Line> } -> ChangesListed {}
     "list-changes" version 1, "list what has changed",
     HostAction {

@@ -30,7 +30,9 @@ pub mod list_objects;
 pub mod make_key;
 pub mod make_volume;
 pub mod part;
+pub mod pin_generation;
 pub mod place_template;
+pub mod prune_generations;
 pub mod purge_moved;
 pub mod put_definition;
 pub mod read_facts;
@@ -104,6 +106,8 @@ pub fn registry() -> Registry {
         complete_generation::CompleteGeneration::action(),
         seal_generation::SealGeneration::action(),
         drop_snapshot::DropSnapshot::action(),
+        prune_generations::PruneGenerations::action(),
+        pin_generation::PinGeneration::action(),
         check_copy::CheckCopy::action(),
         purge_moved::PurgeMoved::action(),
         place_template::PlaceTemplate::action(),

@@ -1,6 +1,6 @@
 //! Receives what is new in a guest since its last generation, from its snapshot.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use vsjob_workers::Context;
 
 use super::argument;
 use super::begin_generation::Incoming;
-use crate::generation::{Generation, Pull, Pulled};
+use crate::generation::{Generation, Pull, Pulled, end_orphans};
 use crate::planner::master_action;
 use crate::{GuestName, Line, Ref, TreeKind};
 
@@ -28,13 +28,13 @@ master_action! {
     "receive-generation" version 1, "receive {guest}", run
 }
 
-fn run(_: Context, work: Work) -> Performing {
+fn run(context: Context, work: Work) -> Performing {
     Box::pin(async move {
         // There is nothing to take back: what it began is removed with its place.
         if work.mode == Mode::Undo {
             return Outcome::Done(Outputs::new());
         }
-        match receive(&work).await {
+        match receive(&context, &work).await {
             Ok(Pulled {
                 files,
                 size,
@@ -67,8 +67,9 @@ impl From<Failure> for Trouble {
     }
 }
 
-async fn receive(work: &Work) -> Result<Pulled, Trouble> {
+async fn receive(context: &Context, work: &Work) -> Result<Pulled, Trouble> {
     let at = Incoming::of(work);
+    end_orphans(&at.lock(), &*context.clock).await?;
     let said = |name| argument(work, name);
     let lock = at.lock();
     let pull = |total, note| Pull {
@@ -82,75 +83,98 @@ async fn receive(work: &Work) -> Result<Pulled, Trouble> {
     let lists = at.folder.join("lists");
     fs::create_dir_all(&lists)?;
     fs::create_dir_all(at.folder.join("partial"))?;
-    let only = ["--include=/changed", "--include=/folders", "--exclude=*"].map(OsStr::new);
+    let only = [
+        "--include=/changed",
+        "--include=/folders",
+        "--include=/linked",
+        "--exclude=*",
+    ]
+    .map(OsStr::new);
     let from = format!("{}/", said("lists"));
-    let mut all = pull(0, "receiving the lists")
+    let known = pull(0, "receiving the lists")
         .run(&from, &lists, &only, work)
         .await?;
 
     let base = at.base()?.map(|(folder, _)| folder);
-    let options = options(work, &at, base.as_deref())?;
-    let options: Vec<&OsStr> = options.iter().map(OsString::as_os_str).collect();
+    let options = options(work, &at)?;
+    let mut whole: Vec<&OsStr> = options.iter().map(OsString::as_os_str).collect();
+    let mut some = whole.clone();
+    whole.extend(["--delete", "--delete-excluded"].map(OsStr::new));
+    let linked = base.as_deref().map(link_to);
+    whole.extend(
+        linked
+            .as_deref()
+            .filter(|_| at.generations.kind == TreeKind::Folder),
+    );
     let from = format!("{}/", said("snapshot"));
     let total = said("bytes").parse().unwrap_or(0);
-    let doubtful = at.folder.join("doubtful");
-    if doubt(&lists, base.as_deref(), &doubtful)? {
-        let mut compared = OsString::from("--files-from=");
-        compared.push(&doubtful);
-        let more = ["-r", "--ignore-times", "--from0"].map(OsStr::new);
-        let options = [&options[..], &more[..], &[compared.as_os_str()]].concat();
-        let some = pull(0, "comparing what has changed")
-            .run(&from, &at.tree(), &options, work)
-            .await?;
-        all.received += some.received;
-    }
-    let options = [
-        &options[..],
-        &["--delete", "--delete-excluded"].map(OsStr::new)[..],
-    ]
-    .concat();
-    let whole = pull(total, "receiving")
-        .run(&from, &at.tree(), &options, work)
+    let all = pull(total, "receiving")
+        .run(&from, &at.tree(), &whole, work)
         .await?;
+
+    // After it, and without links to the generation before: rsync puts such a link in the place of a file that looks the
+    // same, although another content was received for it.
+    let doubtful = at.folder.join("doubtful");
+    let mut compared = Pulled::default();
+    if doubt(&lists, base.as_deref(), &doubtful)? {
+        let mut list = OsString::from("--files-from=");
+        list.push(&doubtful);
+        some.extend(["-r", "--checksum", "--from0"].map(OsStr::new));
+        some.push(&list);
+        compared = pull(0, "comparing what may have changed")
+            .run(&from, &at.tree(), &some, work)
+            .await?;
+    }
     Ok(Pulled {
-        received: all.received + whole.received,
-        ..whole
+        received: known.received + all.received + compared.received,
+        ..all
     })
 }
 
+fn link_to(base: &Path) -> OsString {
+    let mut option = OsString::from("--link-dest=");
+    option.push(base.join("tree"));
+    option
+}
+
 /// What each run that writes the tree is told.
-fn options(work: &Work, at: &Incoming, base: Option<&Path>) -> io::Result<Vec<OsString>> {
-    let path = |option: &str, path: &Path| {
-        let mut option = OsString::from(option);
-        option.push(path);
-        option
-    };
-    let mut options = vec![path("--partial-dir=", &at.folder.join("partial"))];
-    options.push(format!("--bwlimit={}", argument(work, "bwlimit")).into());
+fn options(work: &Work, at: &Incoming) -> io::Result<Vec<OsString>> {
+    let mut partial = OsString::from("--partial-dir=");
+    partial.push(at.folder.join("partial"));
+    let mut options = vec![partial, format!("--bwlimit={}", argument(work, "bwlimit")).into()];
     for exclude in Generation::read(&at.folder)?.excludes {
         options.push(format!("--exclude={exclude}").into());
-    }
-    if let (TreeKind::Folder, Some(base)) = (at.generations.kind, base) {
-        options.push(path("--link-dest=", &base.join("tree")));
     }
     Ok(options)
 }
 
 /// Writes down of what in the tree size and time do not tell: the files whose status has changed since the last
-/// generation, and all beneath a folder that is not the one of that name then. Whether there is any.
+/// generation, all beneath a folder that is not the one of that name then, and every other name of such a file. Whether
+/// there is any.
 fn doubt(lists: &Path, base: Option<&Path>, doubtful: &Path) -> io::Result<bool> {
     let Some(base) = base else { return Ok(false) };
-    let names = |file: &Path| {
-        let bytes = fs::read(file)?;
-        let names = bytes.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-        Ok::<BTreeSet<Vec<u8>>, io::Error>(names.map(<[u8]>::to_vec).collect())
-    };
     let (before, now) = (names(&base.join("folders"))?, names(&lists.join("folders"))?);
+    let renamed: BTreeSet<Vec<u8>> = now
+        .difference(&before)
+        .filter_map(|one| numbered(one))
+        .map(|(_, name)| name)
+        .collect();
     let mut doubts = names(&lists.join("changed"))?;
-    doubts.extend(now.difference(&before).filter_map(|folder| {
-        let space = folder.iter().position(|byte| *byte == b' ')?;
-        folder.get(space + 1..).map(<[u8]>::to_vec)
-    }));
+    let is_doubted = |name: &[u8]| {
+        let slashes = name.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        let mut above = slashes.filter_map(|(at, _)| name.get(..at));
+        doubts.contains(name) || above.any(|folder| renamed.contains(folder))
+    };
+    let mut groups: BTreeMap<Vec<u8>, Vec<Vec<u8>>> = BTreeMap::new();
+    for (inode, name) in names(&lists.join("linked"))?
+        .iter()
+        .filter_map(|one| numbered(one))
+    {
+        groups.entry(inode).or_default().push(name);
+    }
+    groups.retain(|_, names| names.iter().any(|name| is_doubted(name)));
+    doubts.extend(groups.into_values().flatten());
+    doubts.extend(renamed);
     let mut text = Vec::new();
     for name in &doubts {
         // So that none is a comment, or a folder above.
@@ -162,21 +186,36 @@ fn doubt(lists: &Path, base: Option<&Path>, doubtful: &Path) -> io::Result<bool>
     Ok(!doubts.is_empty())
 }
 
+/// The names of a list, each of which ends with NUL.
+fn names(list: &Path) -> io::Result<BTreeSet<Vec<u8>>> {
+    let bytes = fs::read(list)?;
+    let names = bytes.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    Ok(names.map(<[u8]>::to_vec).collect())
+}
+
+/// The number of a file, and its name.
+fn numbered(line: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let space = line.iter().position(|byte| *byte == b' ')?;
+    Some((line.get(..space)?.to_vec(), line.get(space + 1..)?.to_vec()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::ffi::OsStringExt;
 
     #[test]
-    fn a_folder_that_is_another_one_than_before_is_doubted_with_all_beneath() {
+    fn a_folder_that_is_another_one_than_before_is_doubted_with_all_beneath_and_its_other_names() {
         let (lists, base) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         fs::write(base.path().join("folders"), "7 a\x009 b\x0012 c d\0").unwrap();
         fs::write(lists.path().join("folders"), "7 a\x0011 b\x0012 c d\x0020 new\0").unwrap();
         fs::write(lists.path().join("changed"), "#x\0a/1\0").unwrap();
+        let linked = "30 b/deep/one\x0030 z\x0031 a/2\x0031 y\x0032 a/1\x0032 x\0";
+        fs::write(lists.path().join("linked"), linked).unwrap();
         let doubtful = lists.path().join("doubtful");
         assert!(doubt(lists.path(), Some(base.path()), &doubtful).unwrap());
         let told = OsString::from_vec(fs::read(&doubtful).unwrap());
-        assert_eq!(told, "./#x\0./a/1\0./b\0./new\0");
+        assert_eq!(told, "./#x\0./a/1\0./b\0./b/deep/one\0./new\0./x\0./z\0");
         assert!(!doubt(lists.path(), None, &doubtful).unwrap());
     }
 }

@@ -12,6 +12,7 @@
 //!     pinned            if it is there: never pruned
 //! ```
 
+mod keep;
 mod manifest;
 mod pull;
 mod sealed;
@@ -22,12 +23,13 @@ use std::str::FromStr;
 
 use crate::BadAmount;
 
+pub use keep::Keep;
 pub use manifest::Difference;
 pub(crate) use manifest::{Count, Manifest};
 pub(crate) use pull::{Pull, Pulled};
 pub use sealed::{Facts, Generation, Generations};
 pub use tree::TreeKind;
-pub(crate) use tree::await_orphans;
+pub(crate) use tree::{end_orphans, is_gone};
 
 /// How a guest is while its snapshot is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,6 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use vsjob_engine::{Class, Failure, Work};
 
-/// Exit code of flock(1) when somebody else has the lock.
-const LOCKED: i32 = 75;
 /// So much of what rsync says is kept.
 const WORDS: usize = 16_384;
 
@@ -53,7 +51,7 @@ impl Pull<'_> {
     ) -> Result<Pulled, Failure> {
         let mut command = Command::new("flock");
         command
-            .args(["--no-fork", "--timeout", "60", "--conflict-exit-code", "75"])
+            .args(["--no-fork", "--nonblock"])
             .arg(self.lock)
             .args(["rsync", "-aHAXS", "--numeric-ids", "--modify-window=-1"])
             .args(["--no-human-readable", "--stats", "--info=progress2", "--outbuf=N"])
@@ -127,7 +125,8 @@ impl Pulled {
         match what {
             "Number of files" => self.files = number,
             "Total file size" => self.size = number,
-            "Total bytes received" => self.received = number,
+            // Between two folders of one machine rsync takes itself for the sender.
+            "Total bytes received" | "Total bytes sent" => self.received = self.received.max(number),
             _ => {}
         }
     }
@@ -158,10 +157,6 @@ fn cannot_run(why: &io::Error) -> Failure {
 
 fn failure(code: Option<i32>, said: String) -> Failure {
     let (class, what) = match code {
-        Some(LOCKED) => (
-            Class::Transient,
-            "what an earlier master began does not end".to_owned(),
-        ),
         // Its source is a picture that does not change: what is missing in it was taken away.
         Some(10 | 12 | 30 | 35 | 255) | None => {
             (Class::Transient, "the line to the host was lost".to_owned())

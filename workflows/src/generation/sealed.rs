@@ -1,5 +1,6 @@
 //! The generations that are there. What is not one, or whose `generation.json` cannot be read, is not shown as one.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use vsjob_workers::Settings;
 
-use super::{Difference, GenerationName, Manifest, TreeKind};
+use super::{Difference, GenerationName, Keep, Manifest, TreeKind};
 use crate::GuestName;
 
 /// The form of `generation.json`.
@@ -135,15 +136,21 @@ impl Generations {
         guests
     }
 
+    /// The names of all sealed generations, by guest.
+    #[must_use]
+    pub fn names(&self) -> BTreeMap<GuestName, BTreeSet<GenerationName>> {
+        let named = |guest: GuestName| {
+            let names = names_in(&self.of(&guest)).collect();
+            (guest, names)
+        };
+        self.guests().into_iter().map(named).collect()
+    }
+
     /// The sealed generations of a guest, the oldest first, each with what it says of itself, if that can be read.
     #[must_use]
     pub fn list(&self, guest: &GuestName) -> Vec<(GenerationName, io::Result<Generation>)> {
         let folder = self.of(guest);
-        let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
-        let mut names: Vec<GenerationName> = entries
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .collect();
-        names.sort();
+        let names: BTreeSet<GenerationName> = names_in(&folder).collect();
         let read = |name: GenerationName| {
             let generation = Generation::read(&folder.join(name.as_str()));
             (name, generation)
@@ -157,6 +164,46 @@ impl Generations {
         let all = self.list(guest).into_iter().rev();
         let mut readable = all.filter_map(|(name, generation)| Some((name, generation.ok()?)));
         readable.find(|(_, generation)| generation.tree == self.kind.to_string())
+    }
+
+    /// Those that the rule does not keep. One that cannot be read is not among them.
+    #[must_use]
+    pub fn doomed(&self, guest: &GuestName, keep: &Keep) -> Vec<GenerationName> {
+        let readable = self.list(guest).into_iter().filter(|(_, read)| read.is_ok());
+        let names: Vec<GenerationName> = readable.map(|(name, _)| name).collect();
+        let pinned = names.iter().filter(|name| self.is_pinned(guest, name));
+        keep.doomed(&names, &pinned.cloned().collect())
+    }
+
+    /// Whether it is kept whatever the rule says.
+    #[must_use]
+    pub fn is_pinned(&self, guest: &GuestName, name: &GenerationName) -> bool {
+        self.of(guest).join(name.as_str()).join("pinned").exists()
+    }
+
+    /// Keeps it whatever the rule says, or no longer.
+    ///
+    /// # Errors
+    /// There is no such generation, or the disk does not do what it should.
+    pub fn pin(&self, guest: &GuestName, name: &GenerationName, on: bool) -> io::Result<()> {
+        let folder = self.of(guest).join(name.as_str());
+        let pinned = folder.join("pinned");
+        match on {
+            true => File::create(pinned)?.sync_all()?,
+            false if pinned.exists() => fs::remove_file(pinned)?,
+            false => {}
+        }
+        File::open(folder)?.sync_all()
+    }
+
+    /// Removes the folder of a generation, whatever is left of it. Its tree goes first: until it is gone, the folder says
+    /// what it is.
+    pub(crate) fn remove(&self, folder: &Path) -> io::Result<()> {
+        let kind = Generation::read(folder)
+            .ok()
+            .and_then(|read| read.tree.parse().ok());
+        kind.unwrap_or(self.kind).remove(&folder.join("tree"))?;
+        fs::remove_dir_all(folder)
     }
 
     /// Reads every byte of a generation, and says what is not as its manifest says; at most so many.
@@ -174,4 +221,9 @@ impl Generations {
         let manifest = Manifest::read(&folder.join("manifest"), &generation.manifest)?;
         manifest.verify(&folder.join("tree"), most)
     }
+}
+
+fn names_in(folder: &Path) -> impl Iterator<Item = GenerationName> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }

@@ -1,0 +1,201 @@
+//! `generation`: the copies of guests that the master keeps.
+
+use bytesize::ByteSize;
+use uuid::Uuid;
+
+use crate::args::Generation;
+use crate::complaint::Stop;
+use crate::message::{Accepted, GenerationFacts, GenerationList, GenerationVerified, Priority, Submit};
+use crate::session::Session;
+use crate::{Exit, follow, words};
+
+pub(crate) async fn generation(session: &Session, generation: &Generation) -> Result<Exit, Stop> {
+    match generation {
+        Generation::List { name } => {
+            let all = get(session, name.as_deref(), None).await?;
+            show(session, &all, "no generations; `vsjob submit backup` makes them")
+        }
+        Generation::Show { name, generation } => one(session, name, generation).await,
+        Generation::Verify { name, generation } => verify(session, name, generation).await,
+        Generation::Pin {
+            name,
+            generation,
+            reason,
+        } => {
+            let of = [("name", name.as_str()), ("generation", generation)];
+            order(session, "generation-pin", of, reason.as_ref()).await
+        }
+        Generation::Unpin {
+            name,
+            generation,
+            reason,
+        } => {
+            let of = [("name", name.as_str()), ("generation", generation)];
+            order(session, "generation-unpin", of, reason.as_ref()).await
+        }
+        Generation::Prune {
+            name,
+            keep,
+            plan: true,
+            ..
+        } => {
+            let doomed = get(session, Some(name), Some(keep)).await?;
+            show(session, &doomed, "nothing would be deleted")
+        }
+        Generation::Prune {
+            name, keep, reason, ..
+        } => {
+            let by = [("name", name.as_str()), ("keep", keep)];
+            order(session, "generation-prune", by, reason.as_ref()).await
+        }
+    }
+}
+
+/// What stands in a path or a query as it is: what a name may be made of. The master reads the rest as no name.
+fn plain(text: &str) -> String {
+    let kept = text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-');
+    kept.take(80).collect()
+}
+
+async fn get(session: &Session, name: Option<&str>, keep: Option<&str>) -> Result<GenerationList, Stop> {
+    let said = [("name", name), ("keep", keep)];
+    let said = said
+        .into_iter()
+        .filter_map(|(key, value)| Some(format!("{key}={}", plain(value?))));
+    let query: Vec<String> = said.collect();
+    session
+        .client
+        .get(&format!("/v1/generations?{}", query.join("&")))
+        .await
+        .map_err(Into::into)
+}
+
+fn show(session: &Session, list: &GenerationList, none: &str) -> Result<Exit, Stop> {
+    let out = session.output;
+    if out.json {
+        out.document(list)?;
+        return Ok(Exit::Done);
+    }
+    if list.generations.is_empty() {
+        out.talk(none);
+    }
+    let rows = list.generations.iter().map(|line| {
+        let of = |tell: fn(&GenerationFacts) -> String| line.facts.as_ref().map_or_else(String::new, tell);
+        let notes = [line.pinned.then_some("pinned"), line.trouble.as_deref()];
+        [
+            line.guest.clone(),
+            line.generation.clone(),
+            of(|facts| facts.mode.clone()),
+            of(|facts| facts.host.clone()),
+            of(|facts| facts.files.to_string()),
+            of(|facts| size(facts.size)),
+            of(|facts| size(facts.received)),
+            notes.into_iter().flatten().collect::<Vec<_>>().join(", "),
+        ]
+    });
+    out.table(
+        [
+            "guest",
+            "generation",
+            "taken",
+            "on",
+            "files",
+            "size",
+            "received",
+            "",
+        ],
+        rows.collect(),
+    )?;
+    Ok(Exit::Done)
+}
+
+fn size(bytes: u64) -> String {
+    ByteSize(bytes).display().iec().to_string()
+}
+
+async fn one(session: &Session, name: &str, generation: &str) -> Result<Exit, Stop> {
+    let mut list = get(session, Some(name), None).await?;
+    list.generations.retain(|line| line.generation == generation);
+    let out = session.output;
+    let Some(line) = list.generations.first() else {
+        // The master says it in its own words.
+        return verify(session, name, generation).await;
+    };
+    if out.json {
+        out.document(line)?;
+        return Ok(Exit::Done);
+    }
+    let mut rows = vec![("pinned", if line.pinned { "yes" } else { "no" }.to_owned())];
+    if let Some(trouble) = &line.trouble {
+        rows.push(("cannot be read", trouble.clone()));
+    }
+    if let Some(facts) = &line.facts {
+        let was = [(facts.running, "running"), (facts.enabled, "enabled")];
+        let was: Vec<&str> = was
+            .into_iter()
+            .filter_map(|(so, word)| so.then_some(word))
+            .collect();
+        rows.extend([
+            ("taken", format!("{}, {}", facts.taken, facts.mode)),
+            ("lived on", facts.host.clone()),
+            ("was", was.join(", ")),
+            ("address", facts.address.clone()),
+            ("files", format!("{}, {}", facts.files, size(facts.size))),
+            ("received", size(facts.received)),
+            (
+                "begun from",
+                facts.base.clone().unwrap_or_else(|| "nothing".to_owned()),
+            ),
+            ("kept as", facts.tree.clone()),
+            ("left out", facts.excludes.join(" ")),
+        ]);
+    }
+    let rows = rows.into_iter().map(|(key, value)| [key.to_owned(), value]);
+    out.table([line.guest.as_str(), line.generation.as_str()], rows.collect())?;
+    Ok(Exit::Done)
+}
+
+async fn verify(session: &Session, name: &str, generation: &str) -> Result<Exit, Stop> {
+    let path = format!("/v1/generations/{}/{}/verify", plain(name), plain(generation));
+    let verified: GenerationVerified = session.client.get(&path).await?;
+    let out = session.output;
+    let count = u32::try_from(verified.differences.len()).unwrap_or(u32::MAX);
+    if out.json {
+        out.document(&verified)?;
+    } else if count == 0 {
+        out.line(format!(
+            "{} {}: every file is as it was sealed",
+            verified.guest, verified.generation
+        ))?;
+    } else {
+        let rows = verified.differences.into_iter().map(|one| [one.name, one.what]);
+        out.table(["file", "is wrong"], rows.collect())?;
+        out.talk(format!("{} VSJ0498", words::several(count, "difference")));
+    }
+    Ok(if count == 0 { Exit::Done } else { Exit::Store })
+}
+
+/// Submits an operation on the generations of a guest, waits for it, and shows what there is then.
+async fn order(
+    session: &Session,
+    operation: &str,
+    parameters: [(&str, &str); 2],
+    reason: Option<&String>,
+) -> Result<Exit, Stop> {
+    let [(_, name), _] = parameters;
+    let given = parameters.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let request = Submit {
+        operation: operation.to_owned(),
+        parameters: given.into(),
+        key: Some(Uuid::new_v4().to_string()),
+        priority: Priority::Normal,
+        who: session.who(reason),
+    };
+    let accepted: Accepted = session.client.post_until_answered("/v1/jobs", &request).await?;
+    let exit = follow::quietly_to_the_end(session, &accepted).await?;
+    if exit != Exit::Done || session.output.json {
+        return Ok(exit);
+    }
+    let left = get(session, Some(name), None).await?;
+    show(session, &left, "")
+}

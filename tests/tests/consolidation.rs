@@ -1,0 +1,352 @@
+//! The copies of guests that the master keeps: what is new comes over, what was not to be trusted is compared, and what
+//! was sealed stays as it was.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+use vsjob_engine::StepNo;
+use vsjob_tests::guests::nothing_left;
+use vsjob_tests::hosts::{During, Fault, World as _};
+use vsjob_tests::house::House;
+
+/// Where the guest's tree is on its host.
+const TREE: &str = "var/lib/machines/ldap";
+
+struct Kept {
+    house: House,
+    _master: vsjob_tests::program::Master,
+}
+
+impl Kept {
+    fn new() -> anyhow::Result<Self> {
+        let house = House::new()?;
+        let master = house.program.master()?;
+        house.program.run(&["guest", "adopt"])?.ok()?;
+        Ok(Self {
+            house,
+            _master: master,
+        })
+    }
+
+    fn vsjob(&self, args: &[&str]) -> anyhow::Result<vsjob_tests::program::Said> {
+        self.house.program.run(args)
+    }
+
+    /// Backs the guest up; the job, once it has ended.
+    fn backup(&self, flags: &[&str]) -> anyhow::Result<Value> {
+        let submit = ["submit", "backup", "--name=ldap"];
+        let id = self.vsjob(&[&submit[..], flags].concat())?.ok()?;
+        self.house.ended(&id)
+    }
+
+    /// A backup that is done; the folder of its generation.
+    fn backed_up(&self, flags: &[&str]) -> anyhow::Result<PathBuf> {
+        let job = self.backup(flags)?;
+        ensure!(job["state"] == "succeeded", "{job}");
+        let folder = self.folder().join(self.names()?.pop().context("no generation")?);
+        // The next one has another second in its name.
+        std::thread::park_timeout(std::time::Duration::from_millis(1_100));
+        Ok(folder)
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.house.program.state().join("generations/ldap")
+    }
+
+    fn list(&self) -> anyhow::Result<Vec<Value>> {
+        let list = self.vsjob(&["generation", "list", "--json"])?.json()?;
+        Ok(list["generations"].as_array().context("no list")?.clone())
+    }
+
+    fn names(&self) -> anyhow::Result<Vec<String>> {
+        let names = self.list()?.into_iter();
+        Ok(names
+            .filter_map(|line| line["generation"].as_str().map(str::to_owned))
+            .collect())
+    }
+
+    /// The tree of a generation is that of the guest.
+    fn is_the_guest(&self, generation: &std::path::Path) -> anyhow::Result<()> {
+        let tree = self.house.paper.host(1).path(TREE);
+        let compared = Command::new("rsync")
+            .args(["-naHAXSi", "--delete", "--checksum", "--modify-window=-1"])
+            .arg(format!("{}/", tree.display()))
+            .arg(format!("{}/", generation.join("tree").display()))
+            .output()?;
+        let said = String::from_utf8_lossy(&compared.stdout).into_owned();
+        ensure!(compared.status.success() && said.is_empty(), "{said}");
+        Ok(())
+    }
+
+    fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        self.house.paper.host(1).write(&format!("{TREE}/{name}"), text)
+    }
+
+    fn run(&self, script: &str) -> anyhow::Result<String> {
+        self.house
+            .paper
+            .host(1)
+            .run(&format!("cd \"$R/{TREE}\"; {script}"), &[])
+    }
+}
+
+#[test]
+fn what_has_not_changed_is_linked_to_the_generation_before_and_comes_over_no_line() -> anyhow::Result<()> {
+    let kept = Kept::new()?;
+    kept.run("mkdir data; for n in $(seq 500); do head -c 4000 /dev/urandom >data/$n; done")?;
+    let first = kept.backed_up(&[])?;
+    kept.is_the_guest(&first)?;
+    kept.write("data/7", "new")?;
+    let second = kept.backed_up(&[])?;
+    kept.is_the_guest(&second)?;
+    let inode = |folder: &PathBuf, name: &str| {
+        let path = folder.join("tree/data").join(name);
+        anyhow::Ok(std::fs::metadata(path)?.ino())
+    };
+    ensure!(inode(&first, "8")? == inode(&second, "8")?, "not linked");
+    ensure!(inode(&first, "7")? != inode(&second, "7")?);
+    let received = |line: &Value| line["facts"]["received"].as_u64().unwrap_or_default();
+    let list = kept.list()?;
+    ensure!(
+        received(&list[0]) > 2_000_000 && received(&list[1]) < 100_000,
+        "{list:?}"
+    );
+    let base = first.file_name().context("no name")?.to_string_lossy();
+    ensure!(list[1]["facts"]["base"] == *base, "{list:?}");
+    ensure!(list[1]["facts"]["running"] == true && list[1]["facts"]["host"] == "vsh-01");
+    nothing_left(kept.house.paper.host(1), &["ldap"])
+}
+
+#[test]
+fn a_sealed_generation_is_never_written_however_the_guest_changes() -> anyhow::Result<()> {
+    let kept = Kept::new()?;
+    kept.run("mkdir d; echo one >d/a; ln d/a d/b; chmod 600 d/a; echo x >kind; touch -d 2020-01-01 d/a")?;
+    let first = kept.backed_up(&[])?;
+    let name = first
+        .file_name()
+        .context("no name")?
+        .to_string_lossy()
+        .into_owned();
+    for change in [
+        "chmod 644 d/a",
+        "touch -d 2021-01-01 d/a",
+        "rm kind; mkdir kind",
+        "echo two >d/a",
+        "rm d/b; ln -s /etc/shadow d/b",
+        "rmdir kind; mv d e",
+    ] {
+        kept.run(change)?;
+        kept.is_the_guest(&kept.backed_up(&[])?)?;
+        let said = kept.vsjob(&["generation", "verify", "--name=ldap", &name])?;
+        ensure!(said.ok()?.contains("as it was sealed"), "after {change}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_of_the_same_size_and_time_with_another_content_is_noticed() -> anyhow::Result<()> {
+    let kept = Kept::new()?;
+    kept.run(
+        "mkdir current next; printf old >current/file; printf new >next/file
+         printf aaa >rewritten; touch -d 2026-01-01 current/file next/file rewritten; printf x >'#odd'; touch -d 2026-01-01 '#odd'
+         ln next/file zz",
+    )?;
+    kept.backed_up(&[])?;
+    kept.run(
+        "mv current previous; mv next current; printf bbb >rewritten; touch -d 2026-01-01 rewritten
+         printf y >'#odd'; touch -d 2026-01-01 '#odd'",
+    )?;
+    let second = kept.backed_up(&[])?;
+    ensure!(std::fs::read(second.join("tree/current/file"))? == b"new");
+    ensure!(std::fs::read(second.join("tree/rewritten"))? == b"bbb");
+    ensure!(std::fs::read(second.join("tree/#odd"))? == b"y");
+    ensure!(
+        std::fs::read(second.join("tree/zz"))? == b"new",
+        "another name of a doubtful file"
+    );
+    kept.is_the_guest(&second)
+}
+
+#[test]
+fn a_cold_backup_starts_its_guest_again_and_commands_run_around_a_hot_one() -> anyhow::Result<()> {
+    let kept = Kept::new()?;
+    let job = kept.backup(&["--cold"])?;
+    ensure!(job["state"] == "succeeded" && kept.house.runs("ldap", 1), "{job}");
+    let steps = job["plan"].as_array().context("no plan")?;
+    let down = steps
+        .iter()
+        .find_map(|step| step["outputs"]["down"].as_str())
+        .context("no downtime")?;
+    ensure!(down.parse::<u64>()? > 0);
+
+    // A paper guest runs commands by this file.
+    kept.write(
+        "paper/exec",
+        "#!/bin/sh\nprintf '%s\\n' \"$*\" >>\"${0%/*}/said\"\ncase $* in *refuse*) exit 1 ;; esac\n",
+    )?;
+    kept.run("chmod 755 paper/exec")?;
+    let hot = kept.backed_up(&["--hot", "--pre=dump it", "--post=clean up"])?;
+    let said = kept.run("cat paper/said")?;
+    ensure!(
+        said.lines().count() == 2 && said.contains("dump it") && said.contains("clean up"),
+        "{said}"
+    );
+    let inside = std::fs::read_to_string(hot.join("tree/paper/said"))?;
+    ensure!(
+        inside.contains("dump it") && !inside.contains("clean up"),
+        "{inside}"
+    );
+
+    let before = kept.names()?;
+    let job = kept.backup(&["--pre=refuse", "--post=clean up"])?;
+    ensure!(
+        job["state"] == "rolled back" && job["why"]["code"] == "VSJ0494",
+        "{job}"
+    );
+    ensure!(kept.names()? == before);
+    ensure!(
+        kept.run("tail -n 1 paper/said")?.contains("clean up"),
+        "what was prepared is taken back"
+    );
+    nothing_left(kept.house.paper.host(1), &["ldap"])
+}
+
+#[test]
+fn what_is_left_out_is_left_out_and_a_folder_that_cannot_be_used_costs_no_generation() -> anyhow::Result<()> {
+    let kept = Kept::new()?;
+    kept.run("mkdir tmp; echo x >tmp/x; echo y >y")?;
+    let first = kept.backed_up(&[])?;
+    ensure!(first.join("tree/tmp/x").exists());
+    let second = kept.backed_up(&["--exclude=/tmp/*"])?;
+    ensure!(second.join("tree/tmp").exists() && !second.join("tree/tmp/x").exists());
+    // A file in the place of the folder: nothing can be written there.
+    let last = kept.names()?;
+    let folder = kept.folder();
+    std::fs::rename(&folder, folder.with_extension("away"))?;
+    std::fs::write(&folder, "")?;
+    let job = kept.backup(&[])?;
+    ensure!(
+        job["state"] == "rolled back" && job["why"]["code"] == "VSJ0496",
+        "{job}"
+    );
+    std::fs::remove_file(&folder)?;
+    std::fs::rename(folder.with_extension("away"), &folder)?;
+    ensure!(kept.names()? == last && kept.house.runs("ldap", 1));
+    kept.backed_up(&[]).map(drop)
+}
+
+#[test]
+fn a_generation_that_somebody_has_changed_is_told_and_one_that_is_pinned_stays() -> anyhow::Result<()> {
+    let kept = Kept::new()?;
+    kept.write("secret", "one")?;
+    let first = kept.backed_up(&[])?;
+    for number in 2..4 {
+        kept.write("secret", &format!("number {number}"))?;
+        kept.backed_up(&[])?;
+    }
+    let names = kept.names()?;
+    let [oldest, middle, newest] = &names[..] else {
+        anyhow::bail!("{names:?}");
+    };
+    std::fs::write(first.join("tree/secret"), "two")?;
+    let said = kept.vsjob(&["generation", "verify", "--name=ldap", oldest])?;
+    ensure!(
+        said.status.code() == Some(7) && said.out.contains("secret"),
+        "{said:?}"
+    );
+    kept.vsjob(&["generation", "verify", "--name=ldap", middle])?
+        .ok()?;
+    kept.vsjob(&["generation", "show", "--name=ldap", newest])?.ok()?;
+
+    let prune = ["generation", "prune", "--name=ldap", "--keep=1d"];
+    let planned = kept.vsjob(&[&prune[..], &["--plan"]].concat())?.ok()?;
+    ensure!(
+        planned.contains(oldest) && planned.contains(middle) && !planned.contains(newest),
+        "{planned}"
+    );
+    ensure!(kept.names()?.len() == 3, "--plan deletes nothing");
+    kept.vsjob(&["generation", "pin", "--name=ldap", oldest, "--reason=evidence"])?
+        .ok()?;
+    kept.vsjob(&prune)?.ok()?;
+    ensure!(kept.names()? == [oldest.clone(), newest.clone()]);
+    kept.vsjob(&["generation", "unpin", "--name=ldap", oldest])?
+        .ok()?;
+    // A backup with a rule prunes when its own is sealed.
+    let last = kept.backed_up(&["--keep=1d"])?;
+    ensure!(
+        kept.names()?
+            == [last
+                .file_name()
+                .context("no name")?
+                .to_string_lossy()
+                .into_owned()]
+    );
+    let left = std::fs::read_dir(kept.folder())?.count();
+    ensure!(left == 1, "{left} entries are left");
+
+    kept.vsjob(&["generation", "verify", "--name=ldap", oldest])?
+        .refuses("VSJ0497", 4)?;
+    kept.vsjob(&["generation", "pin", "--name=ldap", "20260101T000000Z-00000000"])?
+        .refuses("VSJ0497", 4)?;
+    for bad in ["../../etc", "", "incoming-1f2e3d4c"] {
+        let said = kept.vsjob(&["generation", "verify", "--name=ldap", bad])?;
+        ensure!(!said.status.success() && said.err.contains("VSJ0"), "{said:?}");
+    }
+    kept.vsjob(&["submit", "backup", "--name=ldap", "--keep=7"])?
+        .refuses("VSJ0404", 4)?;
+    kept.vsjob(&["submit", "backup", "--name=ldap", "--hot", "--cold"])?
+        .refuses("VSJ0404", 4)?;
+    kept.vsjob(&["submit", "backup", "--name=nobody"])?
+        .refuses("VSJ0405", 4)
+}
+
+#[test]
+fn a_generation_that_cannot_be_read_is_not_built_upon_and_never_pruned() -> anyhow::Result<()> {
+    let kept = Kept::new()?;
+    let first = kept.backed_up(&[])?;
+    std::fs::write(first.join("generation.json"), "{")?;
+    let second = kept.backed_up(&[])?;
+    let list = kept.list()?;
+    ensure!(
+        list[0]["trouble"].is_string() && list[1]["facts"]["base"].is_null(),
+        "{list:?}"
+    );
+    kept.is_the_guest(&second)?;
+    kept.backed_up(&["--keep=1d"])?;
+    ensure!(first.exists(), "somebody has to look at it");
+    ensure!(
+        kept.vsjob(&["generation", "list"])?.ok()?.contains("EOF"),
+        "its trouble is shown"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_cold_guest_whose_host_reboots_while_it_is_stopped_is_started_again() -> anyhow::Result<()> {
+    let kept = Kept::new()?;
+    let plan = kept
+        .vsjob(&["submit", "backup", "--name=ldap", "--cold", "--plan", "--json"])?
+        .json()?;
+    let steps = plan["steps"].as_array().context("no plan")?;
+    let taken = steps.iter().position(|step| {
+        step["action"]
+            .as_str()
+            .is_some_and(|name| name.starts_with("take-snapshot"))
+    });
+    let no = StepNo(u16::try_from(taken.context("no snapshot")?)?);
+    kept.run("systemctl disable systemd-nspawn@ldap.service")?;
+    kept.house
+        .paper
+        .host(1)
+        .order(Fault::RebootAfter, During::Do(no))?;
+    let job = kept.backup(&["--cold"])?;
+    ensure!(job["state"] == "succeeded", "{job}");
+    ensure!(
+        kept.house.paper.host(1).faults_done().contains("reboot-after"),
+        "it was never reached"
+    );
+    nothing_left(kept.house.paper.host(1), &["ldap"])
+}
