@@ -20,6 +20,7 @@ fn options() -> LocalOptions {
         segment_size: 8 << 10,
         reserve: 0,
         min_free: 0,
+        snapshot_every: 6 << 10,
         ..LocalOptions::default()
     }
 }

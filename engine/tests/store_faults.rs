@@ -64,6 +64,7 @@ fn options(faults: Arc<Failing>) -> LocalOptions {
         segment_size: 8 << 10,
         reserve: 2 << 10,
         min_free: 0,
+        snapshot_every: 6 << 10,
         faults,
         ..LocalOptions::default()
     }

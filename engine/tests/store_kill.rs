@@ -40,6 +40,7 @@ fn options(die_at: u64) -> LocalOptions {
         segment_size: 16 << 10,
         reserve: 4096,
         min_free: 0,
+        snapshot_every: 12 << 10,
         faults: Arc::new(DeathAt(AtomicU64::new(die_at))),
         ..LocalOptions::default()
     }

@@ -62,12 +62,15 @@ pub enum StoreError {
     /// The journal is not what was written.
     #[error("the journal is damaged: {0}")]
     Damaged(Damage),
-    /// The index knows of frames that the journal does not have.
+    /// A snapshot is not what was written.
+    #[error("a snapshot of the state is damaged: {0}")]
+    Snapshot(Damage),
+    /// The index, or a snapshot, knows of frames that the journal does not have.
     #[error(
         "acknowledged records are missing: the index knows frame {indexed}, the journal ends at frame {journal}"
     )]
     Missing {
-        /// The last frame that the index knows.
+        /// The last frame that is known.
         indexed: u64,
         /// The last frame of the journal.
         journal: u64,
@@ -142,6 +145,7 @@ impl StoreError {
             Self::Absent { .. } => "VSJ0111",
             Self::Foreign { .. } => "VSJ0112",
             Self::Index { .. } => "VSJ0113",
+            Self::Snapshot(_) => "VSJ0114",
         }
     }
 
@@ -163,6 +167,9 @@ impl StoreError {
             Self::Absent { .. } => "bring the file back, or start once with --accept-loss",
             Self::Foreign { .. } => "use the version of vsjob that wrote it, or another directory",
             Self::Index { .. } => "start the master again: the index is rebuilt from the journal",
+            Self::Snapshot(_) => {
+                "nothing is lost while the other snapshot is whole: the next start sets this one aside"
+            }
         }
     }
 }

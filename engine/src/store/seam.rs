@@ -125,7 +125,7 @@ pub struct Damage {
     pub file: PathBuf,
     /// Where in it, in bytes.
     pub offset: u64,
-    /// The frame that should be there.
+    /// The frame that should be there; 0 in a file that has no frames.
     pub sequence: u64,
     /// What is wrong.
     pub what: &'static str,
@@ -139,11 +139,11 @@ impl fmt::Display for Damage {
             sequence,
             what,
         } = self;
-        write!(
-            f,
-            "{}, byte {offset}, where frame {sequence} should be: {what}",
-            file.display()
-        )
+        write!(f, "{}, byte {offset}", file.display())?;
+        if *sequence > 0 {
+            write!(f, ", where frame {sequence} should be")?;
+        }
+        write!(f, ": {what}")
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reads the journal's frames in order while its owner writes: up to the last frame that was durable when it began.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
@@ -31,6 +31,8 @@ pub(super) struct Map {
     pub(super) size: u64,
     /// Of these, what no frame has taken yet.
     pub(super) room: u64,
+    /// How long the last snapshot is.
+    pub(super) snapshot: u64,
 }
 
 /// The journal as readers see it.
@@ -44,7 +46,18 @@ pub(super) struct Journal {
 
 impl Journal {
     pub(super) fn map(&self) -> Map {
-        self.map.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.map_mut().clone()
+    }
+
+    pub(super) fn map_mut(&self) -> MutexGuard<'_, Map> {
+        self.map.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many bytes of frames there are beyond `offset` of segment `number`, or a little more.
+    pub(super) fn bytes_after(&self, number: u64, offset: u64) -> u64 {
+        let Tail { number: last, at, .. } = self.map().tail;
+        let sizes = self.map().size / self.map().firsts.len().max(1) as u64;
+        (last.saturating_sub(number) * sizes + at as u64).saturating_sub(offset)
     }
 
     pub(super) fn open_segment(&self, number: u64, expected: u64) -> Result<Segment, StoreError> {
@@ -64,6 +77,27 @@ impl Journal {
             loaded: None,
             ended: sequence >= map.tail.head.sequence,
             map,
+        }
+    }
+
+    /// Where frame `head` ends, if the journal has that frame and no other in its place.
+    pub(super) fn end_of(&self, head: Head) -> Result<Tail, StoreError> {
+        let before = head.sequence.saturating_sub(1);
+        let mut cursor = self.frames_after(before);
+        match cursor.next().transpose()? {
+            Some(frame) if frame.head == head => Ok(Tail {
+                number: cursor.number,
+                at: cursor.loaded.map_or(HEADER, |loaded| loaded.walk.at),
+                head,
+            }),
+            Some(frame) => Err(StoreError::Diverged {
+                indexed: head,
+                journal: frame.head,
+            }),
+            None => Err(StoreError::Missing {
+                indexed: head.sequence,
+                journal: cursor.map.tail.head.sequence,
+            }),
         }
     }
 }
@@ -103,7 +137,7 @@ impl Cursor {
         let bytes = segment.handle.read(0, end)?;
         let head = match self.number {
             1 => Head::EMPTY,
-            number => self.end_of(number - 1, first)?,
+            number => self.last_of(number - 1, first)?,
         };
         Ok(Loaded {
             segment,
@@ -113,7 +147,7 @@ impl Cursor {
     }
 
     /// The last frame of a sealed segment, which is followed by frame `next`.
-    fn end_of(&self, number: u64, next: u64) -> Result<Head, StoreError> {
+    fn last_of(&self, number: u64, next: u64) -> Result<Head, StoreError> {
         let segment = self.journal.open_segment(number, next.saturating_sub(1))?;
         segment.seal.map(|seal| seal.last).ok_or_else(|| {
             let offset = segment.size - segment::SEAL;

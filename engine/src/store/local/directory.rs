@@ -4,6 +4,7 @@
 //! lock       the pid of the process that has it open
 //! store      format and id, written once
 //! journal/   segments
+//! snapshots/ the state at two frames of the journal
 //! index/     sled
 //! index.mark whether the index can be trusted
 //! ```
@@ -33,6 +34,7 @@ const FORMAT: &str = "vsjob store 1";
 pub(super) struct Paths {
     pub(super) root: PathBuf,
     pub(super) journal: PathBuf,
+    pub(super) snapshots: PathBuf,
     pub(super) index: PathBuf,
     pub(super) index_aside: PathBuf,
     pub(super) index_mark: PathBuf,
@@ -45,6 +47,7 @@ impl Paths {
         Self {
             root: root.to_path_buf(),
             journal: root.join("journal"),
+            snapshots: root.join("snapshots"),
             index: root.join("index"),
             index_aside: root.join("index.aside"),
             index_mark: root.join("index.mark"),
@@ -143,11 +146,16 @@ pub(super) fn segments(disk: &Disk, paths: &Paths) -> Result<Vec<u64>, StoreErro
     Ok(numbers)
 }
 
-/// Removes segments that were still being made when the last process ended.
+/// Removes segments and snapshots that were still being made when the last process ended.
 pub(super) fn remove_unfinished(disk: &Disk, paths: &Paths) -> Result<(), StoreError> {
-    for name in disk.names(&paths.journal)? {
-        if name.ends_with(".partial") {
-            disk.remove(&paths.journal.join(name))?;
+    for directory in [&paths.journal, &paths.snapshots] {
+        if !directory.is_dir() {
+            continue;
+        }
+        for name in disk.names(directory)? {
+            if name.ends_with(".partial") {
+                disk.remove(&directory.join(name))?;
+            }
         }
     }
     Ok(())

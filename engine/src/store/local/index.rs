@@ -17,12 +17,18 @@ use std::time::Duration;
 
 use super::directory::Paths;
 use super::disk::Disk;
+use super::keeper::Keeper;
 use super::options::LocalOptions;
 use super::overlay::{self, Layer, Overlay};
+use super::snapshot::{self, Snapshot};
 use crate::store::{Head, Put, Record, Scan, StoreError};
 
 const HEAD_KEY: &[u8] = b"h";
 const RECORD: u8 = b'r';
+/// How much of a snapshot is handed to sled at once: see [`LocalOptions::backlog`].
+const LOADED_AT_ONCE: usize = 512 << 10;
+/// How many times its usual backlog may wait while a snapshot is written.
+const PATIENCE: usize = 128;
 /// How long sled may keep changes in memory: what a killed process has to replay.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
@@ -37,6 +43,13 @@ pub(super) struct OpenedIndex {
     pub(super) head: Head,
     /// Why it must be rebuilt although it could be opened.
     pub(super) distrust: Option<&'static str>,
+}
+
+impl OpenedIndex {
+    /// It has nothing, or nothing that counts.
+    pub(super) fn must_be_made(&self) -> bool {
+        self.head == Head::EMPTY || self.distrust.is_some()
+    }
 }
 
 /// Opens the index, or an empty one in place of one that cannot be opened; the latter is set aside and `Err` inside
@@ -88,6 +101,29 @@ pub(super) fn rebuild(disk: &Disk, paths: &Paths, options: &LocalOptions) -> Res
         Err(Unusable::Refused(error)) => Err(error),
         Err(Unusable::Damaged(why)) => Err(failed(paths.index.clone(), io::Error::other(why))),
     }
+}
+
+/// Fills an empty index with the state of a snapshot.
+pub(super) fn load(opened: &mut OpenedIndex, paths: &Paths, snapshot: &Snapshot) -> Result<(), StoreError> {
+    let begin = &snapshot.begin;
+    let apply = |batch: sled::Batch| {
+        guarded(|| opened.database.apply_batch(batch)).map_err(|source| failed(paths.index.clone(), source))
+    };
+    let (mut batch, mut size) = (sled::Batch::default(), 0);
+    snapshot::read(&snapshot.path, begin.store, |(key, value)| {
+        size += key.len() + value.len();
+        batch.insert(stored_key(&key), value);
+        if size < LOADED_AT_ONCE {
+            return Ok(());
+        }
+        size = 0;
+        apply(std::mem::take(&mut batch))
+    })?;
+    // Last of all: an index that does not say how far it goes is none.
+    batch.insert(HEAD_KEY, head_value(begin.head()));
+    apply(batch)?;
+    opened.head = begin.head();
+    Ok(())
 }
 
 enum Unusable {
@@ -210,6 +246,7 @@ pub(super) struct Index {
     disk: Disk,
     paths: Paths,
     backlog: usize,
+    keeper: Keeper,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -217,6 +254,11 @@ pub(super) struct Index {
 #[derive(Default)]
 struct State {
     overlay: Overlay,
+    /// What sled has.
+    applied: Head,
+    snapshot_wanted: bool,
+    /// More may wait than usual: a snapshot is being written, or was, and what has gathered meanwhile is not yet applied.
+    patient: bool,
     /// How many flushes were asked for, and how many are done.
     flushes_wanted: u64,
     flushes_done: u64,
@@ -241,6 +283,7 @@ impl Index {
         disk: Disk,
         paths: &Paths,
         options: &LocalOptions,
+        keeper: Keeper,
     ) -> Result<(Arc<Self>, IndexThread), StoreError> {
         Mark::Open(this_boot()).write(&disk, paths)?;
         let index = Arc::new(Self {
@@ -248,7 +291,11 @@ impl Index {
             disk,
             paths: paths.clone(),
             backlog: options.backlog,
-            state: Mutex::default(),
+            keeper,
+            state: Mutex::new(State {
+                applied: opened.head,
+                ..State::default()
+            }),
             changed: Condvar::new(),
         });
         let worker = index.clone();
@@ -269,14 +316,44 @@ impl Index {
 
     /// Hands over changes; waits while too many wait already.
     pub(super) fn push(&self, head: Head, puts: Vec<Put>) {
-        let too_many = |state: &mut State| state.overlay.bytes() > self.backlog && state.failure.is_none();
+        let too_many = |state: &mut State| {
+            let bytes = state.overlay.bytes();
+            state.patient &= state.snapshot_wanted || bytes > self.backlog;
+            let factor = if state.patient { PATIENCE } else { 1 };
+            bytes > self.backlog.saturating_mul(factor) && state.failure.is_none()
+        };
         let mut state = self
             .changed
             .wait_while(self.state(), too_many)
             .unwrap_or_else(PoisonError::into_inner);
-        state.overlay.push(head, puts);
+        state.overlay.push(head, puts, self.backlog);
         drop(state);
         self.changed.notify_all();
+    }
+
+    /// Has a snapshot written of what sled has by then, in the background.
+    pub(super) fn want_snapshot(&self) {
+        let mut state = self.state();
+        state.snapshot_wanted = true;
+        state.patient = true;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// A snapshot that cannot be written is told of, and tried again when the next one is due.
+    fn snapshot(&self, head: Head) -> io::Result<()> {
+        let records = self.database.scan_prefix([RECORD]).map(|entry| {
+            let (key, value) = entry.map_err(|e| failed(self.paths.index.clone(), e.into()))?;
+            Ok((key[1..].to_vec(), value.to_vec()))
+        });
+        match guarded(|| Ok(self.keeper.keep(head, records)))? {
+            Ok(()) => tracing::debug!(%head, "a snapshot of the state was written"),
+            Err(StoreError::Index { source, .. }) => return Err(source),
+            Err(error) => tracing::warn!(
+                code = "VSJ0124", %head, %error, "no snapshot of the state was written; the journal grows meanwhile"
+            ),
+        }
+        Ok(())
     }
 
     /// Why the index has stopped, if it has.
@@ -286,7 +363,7 @@ impl Index {
         Some(failed(self.paths.index.clone(), source))
     }
 
-    /// Waits until everything that was handed over is durable.
+    /// Waits until everything that was handed over is durable, and a snapshot that is due is written.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
         let mut state = self.state();
         state.flushes_wanted += 1;
@@ -368,6 +445,7 @@ impl Index {
         while let Some(task) = self.next_task() {
             let done = match &task {
                 Task::Apply(head, layer) => guarded(|| self.database.apply_batch(batch(*head, layer))),
+                Task::Snapshot(head) => self.snapshot(*head),
                 Task::Flush(None) => guarded(|| self.database.flush()).map(drop),
                 Task::Flush(Some(_)) => guarded(|| self.database.flush()).and_then(|_| self.sync_files()),
             };
@@ -377,8 +455,10 @@ impl Index {
             }
             let mut state = self.state();
             match task {
-                Task::Apply(..) => {
+                Task::Snapshot(_) => state.snapshot_wanted = false,
+                Task::Apply(head, _) => {
                     state.overlay.applied();
+                    state.applied = head;
                     state.unflushed = true;
                     state.durable = false;
                 }
@@ -394,12 +474,16 @@ impl Index {
         }
     }
 
-    /// The next thing to do; `None` to stop. Changes go before a flush that was asked for, which is for all of them.
+    /// The next thing to do; `None` to stop. A snapshot comes first, or it would never come while changes do. Changes go
+    /// before a flush that was asked for, which is for all of them.
     fn next_task(&self) -> Option<Task> {
         let mut state = self.state();
         loop {
             if state.stop {
                 return None;
+            }
+            if state.snapshot_wanted && state.applied != Head::EMPTY {
+                return Some(Task::Snapshot(state.applied));
             }
             if let Some((head, layer)) = state.overlay.take() {
                 return Some(Task::Apply(head, layer));
@@ -438,6 +522,7 @@ impl Index {
 
 enum Task {
     Apply(Head, Arc<Layer>),
+    Snapshot(Head),
     /// With the number of the flush that was asked for, if one was.
     Flush(Option<u64>),
 }
@@ -457,10 +542,12 @@ fn batch(head: Head, layer: &Layer) -> sled::Batch {
             None => batch.remove(stored_key(key)),
         }
     }
-    let mut value = head.sequence.to_le_bytes().to_vec();
-    value.extend_from_slice(&head.hash);
-    batch.insert(HEAD_KEY, value);
+    batch.insert(HEAD_KEY, head_value(head));
     batch
+}
+
+fn head_value(head: Head) -> Vec<u8> {
+    [&head.sequence.to_le_bytes()[..], &head.hash].concat()
 }
 
 /// Runs a call of sled; its errors and its panics are I/O errors afterwards.

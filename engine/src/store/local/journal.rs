@@ -2,7 +2,6 @@
 //! it needs neither a task nor a lock of its own; readers are told of the new end after each fdatasync.
 
 use std::collections::VecDeque;
-use std::sync::PoisonError;
 
 use super::cursor::{Journal, Tail};
 use super::disk::Disk;
@@ -25,6 +24,8 @@ pub(super) struct Writer {
     size: u64,
     at: usize,
     head: Head,
+    /// How many bytes of frames were written since the last snapshot was asked for.
+    unsaved: u64,
     ready: VecDeque<Segment>,
     preparer: Preparer,
     buffer: Vec<u8>,
@@ -47,6 +48,7 @@ impl Writer {
         journal: Journal,
         survey: Survey,
         tail: Tail,
+        unsaved: u64,
     ) -> Result<Self, StoreError> {
         let disk = Disk::new(options.faults.clone());
         let preparer = Preparer::start(Maker {
@@ -64,6 +66,7 @@ impl Writer {
             size: survey.size,
             at: tail.at,
             head: tail.head,
+            unsaved,
             ready: VecDeque::new(),
             preparer,
             buffer: Vec::new(),
@@ -94,6 +97,17 @@ impl Writer {
 
     pub(super) const fn head(&self) -> Head {
         self.head
+    }
+
+    /// Whether another snapshot of the state is due; says so once.
+    pub(super) fn snapshot_is_due(&mut self) -> bool {
+        let longest = self.options.journal_limit / 4;
+        let last = self.journal.map().snapshot.min(longest);
+        let is_due = self.unsaved >= self.options.snapshot_every.max(last);
+        if is_due {
+            self.unsaved = 0;
+        }
+        is_due
     }
 
     /// See [`Store::append`](crate::store::Store::append).
@@ -268,6 +282,7 @@ impl Writer {
         }
         let at = self.at as u64;
         self.at += self.buffer.len();
+        self.unsaved += self.buffer.len() as u64;
         self.disk.write(&self.current.handle, &self.buffer, at)
     }
 
@@ -299,7 +314,7 @@ impl Writer {
     }
 
     fn publish(&self) {
-        let mut map = self.journal.map.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut map = self.journal.map_mut();
         let known = map.firsts.len();
         map.firsts.extend_from_slice(&self.firsts[known..]);
         map.tail = Tail {

@@ -9,11 +9,14 @@ mod disk;
 mod frame;
 mod index;
 mod journal;
+mod keeper;
+mod opening;
 mod options;
 mod overlay;
 mod prepare;
 mod recover;
 mod segment;
+mod snapshot;
 mod store;
 
 pub use audit::audit;

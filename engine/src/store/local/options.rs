@@ -16,6 +16,9 @@ pub struct LocalOptions {
     pub reserve: u64,
     /// New work is refused when the disk has less free space than this: the index needs some, too.
     pub min_free: u64,
+    /// How much the journal grows before another snapshot of the state is written. It is more where the last snapshot was
+    /// larger, so that snapshots never take more writing than the journal itself, but at most a quarter of the limit.
+    pub snapshot_every: u64,
     /// sled's page cache.
     pub cache: u64,
     /// How far the index may lag behind, in bytes of keys and values, before [`index`](crate::store::Store::index) waits.
@@ -34,6 +37,7 @@ impl Default for LocalOptions {
             journal_limit: 4 << 30,
             reserve: 4 << 20,
             min_free: 64 << 20,
+            snapshot_every: 64 << 20,
             cache: 32 << 20,
             backlog: 512 << 10,
             accept_loss: false,
@@ -49,6 +53,7 @@ impl fmt::Debug for LocalOptions {
             .field("journal_limit", &self.journal_limit)
             .field("reserve", &self.reserve)
             .field("min_free", &self.min_free)
+            .field("snapshot_every", &self.snapshot_every)
             .field("cache", &self.cache)
             .field("backlog", &self.backlog)
             .field("accept_loss", &self.accept_loss)

@@ -1,10 +1,9 @@
 //! The changes of the index that sled does not have yet. Readers look here first, so that they see a change as soon as
-//! it was handed over, and the writer takes all that has gathered at once: a record that changed ten times meanwhile
-//! is written once.
+//! it was handed over, and the writer takes what has gathered at once, but no more than sled can take: a record that
+//! changed ten times meanwhile is written once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::iter::Peekable;
-use std::mem;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -19,45 +18,66 @@ pub(super) type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 /// Changes that wait, and changes that are being written.
 #[derive(Debug, Default)]
 pub(super) struct Overlay {
-    waiting: Layer,
-    waiting_bytes: usize,
-    waiting_head: Option<Head>,
+    /// Oldest first.
+    waiting: VecDeque<Waiting>,
     applying: Arc<Layer>,
 }
 
+/// Changes that sled gets at once.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Where they lead to.
+    head: Head,
+    layer: Layer,
+    bytes: usize,
+}
+
+impl Waiting {
+    fn push(&mut self, Put { key, value }: Put) {
+        let length = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+        let size = key.len();
+        self.bytes += size + length(&value);
+        if let Some(older) = self.layer.insert(key, value) {
+            self.bytes -= size + length(&older);
+        }
+    }
+}
+
 impl Overlay {
-    pub(super) fn push(&mut self, head: Head, puts: Vec<Put>) {
-        self.waiting_head = Some(head);
-        for Put { key, value } in puts {
-            let length = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
-            self.waiting_bytes += key.len() + length(&value);
-            let size = key.len();
-            if let Some(older) = self.waiting.insert(key, value) {
-                self.waiting_bytes -= size + length(&older);
-            }
+    /// Takes in changes, beside those that wait already while these have no more than `enough` bytes.
+    pub(super) fn push(&mut self, head: Head, puts: Vec<Put>, enough: usize) {
+        if self.waiting.back().is_none_or(|last| last.bytes > enough) {
+            self.waiting.push_back(Waiting::default());
+        }
+        if let Some(last) = self.waiting.back_mut() {
+            last.head = head;
+            puts.into_iter().for_each(|put| last.push(put));
         }
     }
 
     /// Of the keys and values that wait.
-    pub(super) const fn bytes(&self) -> usize {
-        self.waiting_bytes
+    pub(super) fn bytes(&self) -> usize {
+        self.waiting.iter().map(|waiting| waiting.bytes).sum()
     }
 
     /// How many records are not in sled yet.
     pub(super) fn len(&self) -> usize {
-        self.waiting.len() + self.applying.len()
+        self.waiting
+            .iter()
+            .map(|waiting| waiting.layer.len())
+            .sum::<usize>()
+            + self.applying.len()
     }
 
     /// Whether there is something to take.
-    pub(super) const fn is_waiting(&self) -> bool {
-        self.waiting_head.is_some()
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
-    /// All that waits, with the head it leads to. It stays visible until [`applied`](Self::applied).
+    /// What sled gets next, with the head it leads to. It stays visible until [`applied`](Self::applied).
     pub(super) fn take(&mut self) -> Option<(Head, Arc<Layer>)> {
-        let head = self.waiting_head.take()?;
-        self.waiting_bytes = 0;
-        self.applying = Arc::new(mem::take(&mut self.waiting));
+        let Waiting { head, layer, .. } = self.waiting.pop_front()?;
+        self.applying = Arc::new(layer);
         Some((head, self.applying.clone()))
     }
 
@@ -68,7 +88,9 @@ impl Overlay {
 
     /// The newest change of a key, if there is one.
     pub(super) fn get(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
-        self.waiting.get(key).or_else(|| self.applying.get(key)).cloned()
+        let newest_first = self.waiting.iter().rev().map(|waiting| &waiting.layer);
+        let mut layers = newest_first.chain([&*self.applying]);
+        layers.find_map(|layer| layer.get(key)).cloned()
     }
 
     /// The newest changes in a range.
@@ -78,7 +100,9 @@ impl Overlay {
             changes.map(|(key, value)| (key.clone(), value.clone())).collect()
         };
         let mut changes = of(&self.applying);
-        changes.extend(of(&self.waiting));
+        for waiting in &self.waiting {
+            changes.extend(of(&waiting.layer));
+        }
         changes
     }
 }

@@ -1,0 +1,221 @@
+//! Snapshots of the state: an index that is lost is made from the newest whole one; a damaged one is told of and never
+//! used; a disk that fails while one is written costs nothing but the snapshot.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is a test")]
+
+mod store_model;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use store_model::{batch, catch_up, check_frames, check_index, folder, puts};
+use vsjob_engine::store::{
+    Faults, Head, Local, LocalOptions, Opened, Operation, Purpose, Store, StoreError, Warning,
+};
+
+fn options() -> LocalOptions {
+    LocalOptions {
+        segment_size: 8 << 10,
+        reserve: 0,
+        min_free: 0,
+        snapshot_every: 2 << 10,
+        ..LocalOptions::default()
+    }
+}
+
+fn open(directory: &Path) -> Result<Opened<Local>, StoreError> {
+    Local::open(directory, options())
+}
+
+/// Appends `count` frames in small batches, each of which the index is told, and writes each snapshot that is due.
+fn write(store: &mut Local, count: u64) -> Result<(), StoreError> {
+    let last = store.head().sequence + count;
+    while store.head().sequence < last {
+        let before = store.head();
+        let head = store.append(&batch(before, 4.min(last - before.sequence)), Purpose::Finish)?;
+        store.index(
+            head,
+            (before.sequence + 1..=head.sequence).flat_map(puts).collect(),
+        );
+        store.flush()?;
+    }
+    Ok(())
+}
+
+/// A closed store of 100 frames.
+fn written(directory: &Path) {
+    let mut store = open(directory).unwrap().store;
+    write(&mut store, 100).unwrap();
+}
+
+fn snapshots(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory.join("snapshots")).unwrap();
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+/// The frame that a snapshot's name tells.
+fn frame(snapshot: &Path) -> u64 {
+    snapshot.file_stem().unwrap().to_str().unwrap().parse().unwrap()
+}
+
+fn flip(file: &Path, at: usize) {
+    let mut bytes = fs::read(file).unwrap();
+    bytes[at] ^= 1;
+    fs::write(file, bytes).unwrap();
+}
+
+fn codes(warnings: &[Warning]) -> Vec<&str> {
+    warnings.iter().map(|warning| warning.code).collect()
+}
+
+/// The store has everything, once its index has caught up.
+fn is_whole(mut opened: Opened<Local>, frames: u64) {
+    catch_up(&mut opened.store, opened.indexed).unwrap();
+    let reader = opened.store.reader();
+    check_frames(&*reader, frames).unwrap();
+    check_index(&*reader, opened.store.head()).unwrap();
+}
+
+#[test]
+fn two_snapshots_are_kept_and_a_lost_index_is_made_from_the_newer() {
+    let folder = folder();
+    written(folder.path());
+    let kept = snapshots(folder.path());
+    assert_eq!(kept.len(), 2);
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    // Nobody reads so far back.
+    flip(&folder.path().join("journal/00000001.seg"), 200);
+    let opened = open(folder.path()).unwrap();
+    assert_eq!(opened.indexed.sequence, frame(&kept[1]));
+    assert_eq!(codes(&opened.warnings), Vec::<&str>::new());
+    let mut store = opened.store;
+    catch_up(&mut store, opened.indexed).unwrap();
+    check_index(&*store.reader(), store.head()).unwrap();
+}
+
+#[test]
+fn a_damaged_snapshot_is_set_aside_with_a_warning_and_the_older_one_is_used() {
+    let folder = folder();
+    written(folder.path());
+    let kept = snapshots(folder.path());
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    let length = fs::read(&kept[1]).unwrap().len();
+    flip(&kept[1], length / 2);
+    let opened = open(folder.path()).unwrap();
+    assert_eq!(opened.indexed.sequence, frame(&kept[0]));
+    assert_eq!(codes(&opened.warnings), ["VSJ0123"]);
+    assert!(kept[1].with_extension("lost").exists() && !kept[1].exists());
+    is_whole(opened, 100);
+    // Caught up, it has written another one at once.
+    let mut store = open(folder.path()).unwrap().store;
+    write(&mut store, 1).unwrap();
+    let names = snapshots(folder.path());
+    assert!(frame(&names[2]) >= 100, "{names:?}");
+}
+
+#[test]
+fn without_a_whole_snapshot_a_lost_index_is_made_from_the_journal() {
+    let folder = folder();
+    written(folder.path());
+    for snapshot in snapshots(folder.path()) {
+        flip(&snapshot, 20);
+    }
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    let opened = open(folder.path()).unwrap();
+    assert_eq!(opened.indexed, Head::EMPTY);
+    assert_eq!(codes(&opened.warnings), ["VSJ0123", "VSJ0123"]);
+    is_whole(opened, 100);
+}
+
+#[test]
+fn a_snapshot_of_another_store_or_under_another_name_is_not_used() {
+    let folder = folder();
+    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+    written(&one);
+    written(&other);
+    let (of_one, of_other) = (snapshots(&one), snapshots(&other));
+    fs::copy(&of_other[0], &of_one[0]).unwrap();
+    fs::copy(&of_one[1], one.join("snapshots/0000000000000012.snap")).unwrap();
+    fs::remove_dir_all(one.join("index")).unwrap();
+    let opened = open(&one).unwrap();
+    assert_eq!(codes(&opened.warnings), ["VSJ0123", "VSJ0123"]);
+    assert_eq!(opened.indexed.sequence, frame(&of_one[1]));
+    is_whole(opened, 100);
+}
+
+#[test]
+fn a_snapshot_of_frames_that_the_journal_does_not_have_is_refused() {
+    let folder = folder();
+    written(folder.path());
+    let journal = folder.path().join("journal");
+    let mut first = fs::read(journal.join("00000001.seg")).unwrap();
+    fs::remove_dir_all(&journal).unwrap();
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    // All but the first segment is gone, and the seal that says that there were more.
+    let seal = first.len() - 64;
+    first[seal..].fill(0);
+    fs::create_dir(&journal).unwrap();
+    fs::write(journal.join("00000001.seg"), first).unwrap();
+    let refusal = open(folder.path()).unwrap_err();
+    assert!(matches!(refusal, StoreError::Missing { .. }), "{refusal}");
+}
+
+/// Fails the n-th operation on a file of a folder, once.
+struct FailsAt {
+    folder: &'static str,
+    left: AtomicU64,
+    kind: io::ErrorKind,
+}
+
+impl Faults for FailsAt {
+    fn before(&self, _: Operation, path: &Path) -> io::Result<()> {
+        let is_there = path.components().any(|part| part.as_os_str() == self.folder);
+        if is_there && self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            return Err(self.kind.into());
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_disk_that_fails_at_any_moment_of_a_snapshot_costs_that_snapshot_and_nothing_else() {
+    for (nth, kind) in
+        (1..40).flat_map(|nth| [(nth, io::ErrorKind::StorageFull), (nth, io::ErrorKind::Other)])
+    {
+        let folder = folder();
+        let faults = Arc::new(FailsAt {
+            folder: "snapshots",
+            left: AtomicU64::new(nth),
+            kind,
+        });
+        let failing = LocalOptions {
+            faults: faults.clone(),
+            ..options()
+        };
+        let mut store = Local::open(folder.path(), failing).unwrap().store;
+        write(&mut store, 100).unwrap();
+        drop(store);
+        assert!(
+            faults.left.load(Ordering::SeqCst) > 1 << 60,
+            "fault {nth} never came"
+        );
+        assert!(
+            !snapshots(folder.path()).is_empty(),
+            "another one was written later"
+        );
+        fs::remove_dir_all(folder.path().join("index")).unwrap();
+        let opened = open(folder.path()).unwrap();
+        assert_eq!(codes(&opened.warnings), Vec::<&str>::new());
+        let names = snapshots(folder.path());
+        assert!(
+            names.iter().all(|name| name.extension().unwrap() == "snap"),
+            "{names:?}"
+        );
+        is_whole(opened, 100);
+    }
+}
