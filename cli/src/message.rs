@@ -384,7 +384,9 @@ pub(crate) struct ObjectLine {
 /// The result of a walk over the journal.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Verified {
-    /// How many records are whole and linked.
+    /// The first record that is there; those before it are archived elsewhere, or gone.
+    pub first: u64,
+    /// How many records are whole and linked, from that one on.
     pub records: u64,
     /// The hash of the last of them.
     pub head: String,

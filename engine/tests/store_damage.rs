@@ -13,14 +13,14 @@ use store_model::{Wrong, batch, catch_up, check_frames, check_index, folder, put
 use vsjob_engine::store::{Local, LocalOptions, Purpose, Store, StoreError};
 
 /// Acknowledged in each store.
-const FRAMES: u64 = 90;
+const FRAMES: u64 = 130;
 
 fn options() -> LocalOptions {
     LocalOptions {
         segment_size: 8 << 10,
         reserve: 0,
         min_free: 0,
-        snapshot_every: 6 << 10,
+        snapshot_every: 4 << 10,
         ..LocalOptions::default()
     }
 }
@@ -37,9 +37,12 @@ fn store(directory: &Path, indexed: u64) {
                 head,
                 (before.sequence + 1..=head.sequence).flat_map(puts).collect(),
             );
+            // Each snapshot that is due is written, and what lies before two of them archived.
+            store.flush().unwrap();
         }
     }
     store.flush().unwrap();
+    assert!(indexed < FRAMES || directory.join("archive").is_dir());
 }
 
 /// What became of a damaged store.

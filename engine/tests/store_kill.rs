@@ -10,6 +10,7 @@
 
 mod store_model;
 
+use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -21,27 +22,37 @@ use vsjob_engine::store::{Faults, Local, LocalOptions, Operation, Purpose, Store
 
 const DIRECTORY: &str = "VSJOB_TEST_STORE";
 const DIE_AT: &str = "VSJOB_TEST_DIE_AT";
+const BOUNDING: &str = "VSJOB_TEST_BOUNDING";
 
-/// Kills the process before its n-th file operation.
-struct DeathAt(AtomicU64);
+/// Kills the process before its n-th file operation, or the n-th of those that write a snapshot or archive a segment.
+struct DeathAt {
+    left: AtomicU64,
+    bounding: bool,
+}
 
 impl Faults for DeathAt {
-    fn before(&self, _: Operation, _: &Path) -> io::Result<()> {
-        if self.0.fetch_sub(1, Ordering::SeqCst) == 1 {
+    fn before(&self, operation: Operation, path: &Path) -> io::Result<()> {
+        let has = |name: &str| path.components().any(|part| part.as_os_str() == name);
+        let is_archived = operation == Operation::Rename && path.extension().is_some_and(|e| e == "seg");
+        let counts = !self.bounding || is_archived || has("snapshots") || has("archive");
+        if counts && self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
             std::process::abort();
         }
         Ok(())
     }
 }
 
-fn options(die_at: u64) -> LocalOptions {
+fn options(die_at: u64, bounding: bool) -> LocalOptions {
     LocalOptions {
         // Small, so that a new segment is begun every few batches.
         segment_size: 16 << 10,
         reserve: 4096,
         min_free: 0,
         snapshot_every: 12 << 10,
-        faults: Arc::new(DeathAt(AtomicU64::new(die_at))),
+        faults: Arc::new(DeathAt {
+            left: AtomicU64::new(die_at),
+            bounding,
+        }),
         ..LocalOptions::default()
     }
 }
@@ -53,13 +64,14 @@ fn the_process_that_is_killed() {
         return;
     };
     let die_at = std::env::var(DIE_AT).unwrap().parse().unwrap();
-    if let Err(wrong) = write_for_ever(Path::new(&directory), die_at) {
+    let bounding = std::env::var_os(BOUNDING).is_some();
+    if let Err(wrong) = write_for_ever(Path::new(&directory), die_at, bounding) {
         say(&format!("wrong {wrong}"));
     }
 }
 
-fn write_for_ever(directory: &Path, die_at: u64) -> Result<(), Wrong> {
-    let opened = Local::open(directory, options(die_at)).map_err(Wrong::Refused)?;
+fn write_for_ever(directory: &Path, die_at: u64, bounding: bool) -> Result<(), Wrong> {
+    let opened = Local::open(directory, options(die_at, bounding)).map_err(Wrong::Refused)?;
     for warning in &opened.warnings {
         say(&format!("warning {warning}"));
     }
@@ -75,7 +87,8 @@ fn write_for_ever(directory: &Path, die_at: u64) -> Result<(), Wrong> {
         let head = store.append(&frames, Purpose::NewWork).map_err(Wrong::Refused)?;
         say(&format!("ack {}", head.sequence));
         store.index(head, (before + 1..=head.sequence).flat_map(puts).collect());
-        if random.u8(..) == 0 {
+        // A flush waits for the snapshot that is due.
+        if bounding || random.u8(..) == 0 {
             store.flush().map_err(Wrong::Refused)?;
         }
     }
@@ -130,8 +143,9 @@ impl Known {
     }
 }
 
-fn start(directory: &Path, die_at: u64) -> Child {
+fn start(directory: &Path, die_at: u64, bounding: bool) -> Child {
     Command::new(std::env::current_exe().unwrap())
+        .envs(bounding.then_some((BOUNDING, "")))
         .args(["--exact", "the_process_that_is_killed", "--nocapture"])
         .env(DIRECTORY, directory)
         .env(DIE_AT, die_at.to_string())
@@ -160,7 +174,7 @@ fn what_was_acknowledged_survives_200_kills_while_writing_and_while_opening() {
         if round % 25 == 0 {
             known.acknowledged = 0;
         }
-        let mut child = start(&directory, u64::MAX);
+        let mut child = start(&directory, u64::MAX, false);
         let mut lines = lines(&mut child);
         if round % 2 == 0 {
             let mut wanted = random.u32(0..60);
@@ -198,15 +212,33 @@ fn what_was_acknowledged_survives_a_death_before_every_file_operation() {
         // Making a store, and opening what that left.
         let new = folder.path().join(die_at.to_string());
         let mut of_new = Known::default();
-        die(&new, die_at, &mut of_new);
-        die(&new, die_at, &mut of_new);
-        die(&old, die_at, &mut of_old);
+        die(&new, die_at, false, &mut of_new);
+        die(&new, die_at, false, &mut of_new);
+        die(&old, die_at, false, &mut of_old);
     }
     assert!(of_old.acknowledged > 0, "the later deaths come while writing");
 }
 
-fn die(directory: &Path, at: u64, known: &mut Known) {
-    let mut child = start(directory, at);
+#[test]
+fn what_was_acknowledged_survives_a_death_before_every_operation_of_a_snapshot_and_of_archiving() {
+    let folder = folder();
+    let mut random = fastrand::Rng::new();
+    let mut known = Known::default();
+    for die_at in 1..50 {
+        die(folder.path(), die_at, true, &mut known);
+        // Now and then the index is lost with it, and made again from what the death has left.
+        if random.bool() {
+            fs::remove_dir_all(folder.path().join("index")).unwrap();
+        }
+    }
+    assert_eq!(known.warnings, Vec::<String>::new());
+    assert_eq!(known.openings, 49, "each death came while writing");
+    let archived = fs::read_dir(folder.path().join("archive")).unwrap().count();
+    assert!(archived > 20, "{archived} segments were archived");
+}
+
+fn die(directory: &Path, at: u64, bounding: bool, known: &mut Known) {
+    let mut child = start(directory, at, bounding);
     known.listen(lines(&mut child), |_| false);
     child.wait().unwrap();
     known.check(directory);

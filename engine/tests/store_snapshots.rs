@@ -22,6 +22,7 @@ fn options() -> LocalOptions {
         reserve: 0,
         min_free: 0,
         snapshot_every: 2 << 10,
+        archive_limit: u64::MAX,
         ..LocalOptions::default()
     }
 }
@@ -89,7 +90,7 @@ fn two_snapshots_are_kept_and_a_lost_index_is_made_from_the_newer() {
     assert_eq!(kept.len(), 2);
     fs::remove_dir_all(folder.path().join("index")).unwrap();
     // Nobody reads so far back.
-    flip(&folder.path().join("journal/00000001.seg"), 200);
+    fs::remove_dir_all(folder.path().join("archive")).unwrap();
     let opened = open(folder.path()).unwrap();
     assert_eq!(opened.indexed.sequence, frame(&kept[1]));
     assert_eq!(codes(&opened.warnings), Vec::<&str>::new());
@@ -115,7 +116,7 @@ fn a_damaged_snapshot_is_set_aside_with_a_warning_and_the_older_one_is_used() {
     let mut store = open(folder.path()).unwrap().store;
     write(&mut store, 1).unwrap();
     let names = snapshots(folder.path());
-    assert!(frame(&names[2]) >= 100, "{names:?}");
+    assert!(names.iter().any(|name| frame(name) >= 100), "{names:?}");
 }
 
 #[test]
@@ -151,17 +152,17 @@ fn a_snapshot_of_another_store_or_under_another_name_is_not_used() {
 #[test]
 fn a_snapshot_of_frames_that_the_journal_does_not_have_is_refused() {
     let folder = folder();
-    written(folder.path());
-    let journal = folder.path().join("journal");
-    let mut first = fs::read(journal.join("00000001.seg")).unwrap();
-    fs::remove_dir_all(&journal).unwrap();
-    fs::remove_dir_all(folder.path().join("index")).unwrap();
-    // All but the first segment is gone, and the seal that says that there were more.
-    let seal = first.len() - 64;
-    first[seal..].fill(0);
-    fs::create_dir(&journal).unwrap();
-    fs::write(journal.join("00000001.seg"), first).unwrap();
-    let refusal = open(folder.path()).unwrap_err();
+    let directory = folder.path().join("store");
+    let mut store = open(&directory).unwrap().store;
+    write(&mut store, 12).unwrap();
+    let older = fs::read(directory.join("journal/00000001.seg")).unwrap();
+    // In the same segment, so that nothing but the snapshot knows of more.
+    write(&mut store, 12).unwrap();
+    drop(store);
+    assert!(frame(snapshots(&directory).last().unwrap()) > 12);
+    fs::write(directory.join("journal/00000001.seg"), older).unwrap();
+    fs::remove_dir_all(directory.join("index")).unwrap();
+    let refusal = open(&directory).unwrap_err();
     assert!(matches!(refusal, StoreError::Missing { .. }), "{refusal}");
 }
 

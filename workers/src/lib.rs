@@ -26,7 +26,9 @@ pub mod storage;
 pub use action::{Context, Desk, Doing, HostAction, MasterAction, Successor};
 pub use channel::{Answer, Channel, ChannelError, Request};
 pub use claim::Claim;
-pub use config::{CreateDefaults, Network, Networks, Problem, Problems, Settings, Slave, Slaves, Window};
+pub use config::{
+    CreateDefaults, Network, Networks, Problem, Problems, Settings, Slave, Slaves, StoreSizes, Window,
+};
 pub use consent::{Consents, Said};
 pub use driver::{Capability, Driver, Drivers, Library};
 pub use frame::Capture;

@@ -4,9 +4,10 @@
 //! ```text
 //! manifest.json  what is in it, when and where it was made, and the store's head
 //! config/…       vsjob.toml, slaves.conf and the other files of the configuration folder
-//! store/…        the journal; the index is rebuilt from it
+//! store/…        the journal, what is archived not, and the snapshots; the index is rebuilt from them
 //! ```
-//! Not in it: SSH keys and known hosts, which are the system's, and templates, whose names the manifest lists.
+//! Not in it: SSH keys and known hosts, which are the system's, templates, whose names the manifest lists, and the archive
+//! of the journal, which no master needs to start.
 
 mod manifest;
 mod restore;

@@ -116,7 +116,7 @@ fn unpack(archive: File, state: &Path) -> io::Result<Unpacked> {
         match parts[..] {
             [NAME] => manifest = Some(read_manifest(&mut entry)?),
             ["config", name] => config.push((name.to_owned(), text(&mut entry)?)),
-            ["store"] | ["store", "journal"] if entry.header().entry_type().is_dir() => {
+            ["store"] | ["store", "journal" | "snapshots"] if entry.header().entry_type().is_dir() => {
                 fs::create_dir_all(folder.path().join(&path))?;
             }
             ["store", ..] if parts.len() <= 3 && entry.header().entry_type().is_file() => {

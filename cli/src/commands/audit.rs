@@ -1,4 +1,4 @@
-//! `audit verify`: walks the whole journal. With a running master, through it; without one, on its folder.
+//! `audit verify`: walks the whole journal, through the archive where that is there. With a running master, through it; without one, on its folder.
 
 use crate::Exit;
 use crate::complaint::Stop;
@@ -19,10 +19,14 @@ pub(crate) async fn verify(session: &Session) -> Result<Exit, Stop> {
     let out = session.output;
     match (out.json, &verified.damage) {
         (true, _) => out.document(&verified)?,
-        (false, None) => out.line(format!(
-            "verified from 1 to {}: every record is whole and linked, head {}",
-            verified.records, verified.head
-        ))?,
+        (false, None) => {
+            let Verified { first, head, .. } = &verified;
+            let last = (first + verified.records).saturating_sub(1);
+            let earlier = if *first > 1 { "; earlier archived" } else { "" };
+            out.line(format!(
+                "verified from {first} to {last}: every record is whole and linked, head {head}{earlier}"
+            ))?;
+        }
         (false, Some(damage)) => {
             out.line(format!(
                 "damaged after {} whole records: {damage}",

@@ -60,7 +60,7 @@ pub(crate) fn run(global: &Global, start: &Start, clock: Arc<dyn Clock>) -> Resu
         ..Site::default()
     };
     // Before anything that runs: its lock is what tells that there is no other master.
-    let opened = open(&settings.state, start.accept_loss)?;
+    let opened = open(&settings, start.accept_loss)?;
     let take_over = superseded::admit(&settings.state, start.take_over)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -88,12 +88,15 @@ fn tell_logs_to_standard_error() {
     drop(set);
 }
 
-fn open(state: &Path, accept_loss: bool) -> Result<Opened<Box<dyn Store>>, StoreError> {
+fn open(settings: &Settings, accept_loss: bool) -> Result<Opened<Box<dyn Store>>, StoreError> {
     let options = LocalOptions {
+        journal_limit: settings.store.journal_limit,
+        snapshot_every: settings.store.snapshot_every,
+        archive_limit: settings.store.archive_limit,
         accept_loss,
         ..LocalOptions::default()
     };
-    let opened = Local::open(state, options)?;
+    let opened = Local::open(&settings.state, options)?;
     for warning in &opened.warnings {
         tracing::warn!("{warning}");
     }

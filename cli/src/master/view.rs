@@ -332,6 +332,7 @@ pub(crate) fn verified(audit: &Audit) -> Verified {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     Verified {
+        first: audit.first,
         records: audit.frames,
         head,
         damage: audit.damage.as_ref().map(ToString::to_string),

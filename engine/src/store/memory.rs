@@ -174,6 +174,7 @@ impl Read for Memory {
     fn verify(&self) -> Result<Audit, StoreError> {
         let content = self.content();
         Ok(Audit {
+            first: 1,
             frames: content.frames.len() as u64,
             head: content.head(),
             damage: None,

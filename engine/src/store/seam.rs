@@ -110,7 +110,9 @@ impl<'a> Scan<'a> {
 /// What a walk over the whole journal found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audit {
-    /// How many frames are whole and linked, counted from the first to the damage or the head.
+    /// The first frame that is there. Those before it were archived, and are not, or no longer, in the archive.
+    pub first: u64,
+    /// How many frames are whole and linked, counted from it to the damage or the head.
     pub frames: u64,
     /// The last of them.
     pub head: Head,
@@ -150,7 +152,7 @@ impl fmt::Display for Damage {
 /// How full a store is, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// What the journal takes, its preallocated room included.
+    /// What the journal takes, its preallocated room included, and what is archived not.
     pub journal: u64,
     /// Where new work is refused.
     pub journal_limit: u64,
@@ -243,7 +245,8 @@ pub trait Read: Send + Sync {
     /// A page of records. Each is what it was at some moment since the call began.
     fn scan(&self, scan: Scan<'_>) -> Result<Vec<Record>, StoreError>;
 
-    /// The frames after `sequence` that are durable now; each is checked, with its link to the one before.
+    /// The frames after `sequence` that are durable now; each is checked, with its link to the one before. An error, if
+    /// the first of them was archived and has been removed.
     fn frames_after(&self, sequence: u64) -> Frames;
 
     /// Walks the whole journal and checks every byte of it. An error is a file that could not be read;

@@ -11,6 +11,6 @@ mod values;
 pub use create::CreateDefaults;
 pub use networks::{Network, Networks};
 pub use problem::{Problem, Problems};
-pub use settings::Settings;
+pub use settings::{Settings, StoreSizes};
 pub use slaves::{Slave, Slaves};
 pub use values::Window;

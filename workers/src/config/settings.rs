@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, Problems, did_you_mean};
-use super::values::duration;
+use super::values::{bytes, duration};
 use crate::SshOptions;
 
 /// The file as shipped.
@@ -23,6 +23,8 @@ pub struct Settings {
     pub socket: PathBuf,
     /// How many steps may run on one host at a time.
     pub slots_per_host: u32,
+    /// How large the store may become.
+    pub store: StoreSizes,
     /// How hosts are connected to.
     pub ssh: SshOptions,
     /// The folder of the generations of guests.
@@ -31,6 +33,17 @@ pub struct Settings {
     pub generation_tree: String,
     /// The folder of paper hosts, if the hosts are such.
     pub paper: Option<PathBuf>,
+}
+
+/// How large the store may become, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreSizes {
+    /// At this size of the journal new work is refused; what is archived does not count.
+    pub journal_limit: u64,
+    /// When the journal has grown by so much, a snapshot of the state is written.
+    pub snapshot_every: u64,
+    /// So much is kept of what is archived.
+    pub archive_limit: u64,
 }
 
 impl Settings {
@@ -57,6 +70,11 @@ impl Settings {
             state: reader.text("master", "state").into(),
             socket: reader.text("master", "socket").into(),
             slots_per_host: reader.count("master", "slots-per-host"),
+            store: StoreSizes {
+                journal_limit: reader.bytes("store", "journal-limit"),
+                snapshot_every: reader.bytes("store", "snapshot-every"),
+                archive_limit: reader.bytes("store", "archive-limit"),
+            },
             ssh: SshOptions {
                 config: optional(reader.text("ssh", "config")),
                 control_directory: reader.text("ssh", "control-directory").into(),
@@ -149,18 +167,29 @@ impl<'a> Reader<'a> {
     }
 
     fn duration(&mut self, section: &str, key: &str) -> Duration {
+        self.read(section, key, duration, "a duration such as `10s`")
+    }
+
+    fn bytes(&mut self, section: &str, key: &str) -> u64 {
+        self.read(section, key, bytes, "a size such as `10m`")
+    }
+
+    fn read<T: Default>(
+        &mut self,
+        section: &str,
+        key: &str,
+        read: impl Fn(&str) -> Option<T>,
+        wanted: &str,
+    ) -> T {
         let Some((DeValue::String(text), span)) = self.value(section, key) else {
-            return Duration::ZERO;
+            return T::default();
         };
-        let read = duration(text);
-        if read.is_none() {
-            let message = format!(
-                "`{}` is not a duration such as `10s`",
-                crate::frame::printable(text)
-            );
+        let value = read(text);
+        if value.is_none() {
+            let message = format!("`{}` is not {wanted}", crate::frame::printable(text));
             self.problems.push(Problem::new("VSJ0203", span, message));
         }
-        read.unwrap_or_default()
+        value.unwrap_or_default()
     }
 }
 
@@ -173,6 +202,7 @@ mod tests {
         let settings = Settings::parse("vsjob.toml", "").unwrap();
         assert_eq!(settings, Settings::parse("vsjob.toml", SHIPPED).unwrap());
         assert_eq!(settings.slots_per_host, 4);
+        assert_eq!(settings.store.snapshot_every, 64 << 20);
         assert_eq!(settings.ssh.connect_timeout, Duration::from_secs(10));
         assert_eq!((settings.ssh.config, settings.paper), (None, None));
     }
@@ -188,13 +218,14 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_told_at_once_each_with_its_place() {
-        let text = "[master]\nstate = 5\nslots-per-hosts = 1\nslots-per-host = 0\n[shh]\nconfig = \"x\"\n[ssh]\nkeep-alive = \"soon\"\n";
+        let text = "[master]\nstate = 5\nslots-per-hosts = 1\nslots-per-host = 0\n[store]\nsnapshot-every = \"much\"\n[shh]\nconfig = \"x\"\n[ssh]\nkeep-alive = \"soon\"\n";
         insta::assert_snapshot!(Settings::parse("vsjob.toml", text).unwrap_err(), @r"
         vsjob.toml:2:9: VSJ0203: `master.state` is of type string, not integer
         vsjob.toml:3:1: VSJ0202: unknown key `master.slots-per-hosts` (did you mean `slots-per-host`?)
         vsjob.toml:4:18: VSJ0203: `master.slots-per-host` is at least 1, not 0
-        vsjob.toml:5:2: VSJ0202: unknown key `shh` (did you mean `ssh`?)
-        vsjob.toml:8:14: VSJ0203: `soon` is not a duration such as `10s`
+        vsjob.toml:6:18: VSJ0203: `much` is not a size such as `10m`
+        vsjob.toml:7:2: VSJ0202: unknown key `shh` (did you mean `ssh`?)
+        vsjob.toml:10:14: VSJ0203: `soon` is not a duration such as `10s`
         ");
         let torn = "[master\nstate = \"x\n";
         insta::assert_snapshot!(Settings::parse("vsjob.toml", torn).unwrap_err(), @"vsjob.toml:1:8: VSJ0201: unclosed table, expected `]`");

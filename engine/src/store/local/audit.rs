@@ -1,5 +1,7 @@
-//! `audit verify`: walks the whole journal and checks every byte of it, while the master runs or without it.
+//! `audit verify`: walks the whole journal and checks every byte of it, while the master runs or without it; and the
+//! snapshots, and the archive as far back as it is there.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use uuid::Uuid;
@@ -10,6 +12,7 @@ use super::disk::Disk;
 use super::frame::{self, Look, Walk};
 use super::recover::{self, End};
 use super::segment::{self, HEADER, Segment};
+use super::snapshot::{self, Snapshot};
 use crate::store::{Audit, Damage, Head, StoreError};
 
 /// Audits the journal in `directory` without opening the store: changes nothing, needs no lock. A batch that is being
@@ -21,33 +24,190 @@ pub fn audit(directory: &Path) -> Result<Audit, StoreError> {
         path: paths.root.clone(),
         what: "there is no store in it".to_owned(),
     })?;
-    Ok(walk(&disk, &paths.journal, id)?.audit)
+    everything(&disk, &paths, id, None)
 }
 
 /// Audits a journal that is open, up to what is durable now.
 pub(super) fn verify(journal: &Journal) -> Result<Audit, StoreError> {
-    let until = journal.map().tail;
-    let mut auditor = Auditor::new(&journal.disk, &journal.directory, journal.id);
-    auditor.run(Some(until))?;
-    Ok(auditor.found.audit)
+    everything(&journal.disk, &journal.paths, journal.id, Some(journal))
 }
 
-/// Walks the journal of a store that is not open, to its end.
-pub(super) fn walk(disk: &Disk, journal: &Path, id: Uuid) -> Result<Found, StoreError> {
-    let mut auditor = Auditor::new(disk, journal, id);
-    auditor.run(None)?;
+/// Audits a store that is closed, or `open`.
+pub(super) fn everything(
+    disk: &Disk,
+    paths: &Paths,
+    id: Uuid,
+    open: Option<&Journal>,
+) -> Result<Audit, StoreError> {
+    // Before the end of the journal is known, which is beyond them.
+    let (snapshots, damaged_snapshot) = read_snapshots(disk, paths, id)?;
+    let map = open.map(Journal::map);
+    let first = match &map {
+        Some(map) => map.number,
+        None => first_segment(disk, paths, &snapshots)?,
+    };
+    let found = walk(disk, paths, id, first, &snapshots, map.map(|map| map.tail))?;
+    let mut audit = found.audit.clone();
+    let mut damage = audit.damage.take().or(damaged_snapshot);
+    damage = damage.or_else(|| {
+        snapshots
+            .iter()
+            .find_map(|snapshot| found.disagrees_with(snapshot))
+    });
+    if first > 1 && audit.first > 1 {
+        match archived(disk, paths, id, first, found.begin)? {
+            // A journal that was begun anew does not go on from what was archived before.
+            Ok(more) if more.head == found.begin => {
+                audit.first = more.first;
+                audit.frames += more.frames;
+            }
+            Ok(_) => {}
+            Err(in_archive) => damage = damage.or(Some(in_archive)),
+        }
+    }
+    audit.damage = damage;
+    Ok(audit)
+}
+
+/// The snapshots that are whole, and what is wrong with one that is not. A running master may remove one meanwhile.
+fn read_snapshots(
+    disk: &Disk,
+    paths: &Paths,
+    id: Uuid,
+) -> Result<(Vec<Snapshot>, Option<Damage>), StoreError> {
+    let (mut whole, mut damaged) = (Vec::new(), None);
+    for path in snapshot::list(disk, paths)? {
+        match snapshot::check(&path, id) {
+            Ok(snapshot) => whole.push(snapshot),
+            Err(StoreError::Snapshot(damage)) => damaged = damaged.or(Some(damage)),
+            Err(StoreError::Absent { .. }) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    Ok((whole, damaged))
+}
+
+/// With which segment a journal begins: what is not archived reaches back to the older snapshot. Without snapshots only
+/// a journal from its first frame on is whole.
+pub(super) fn first_segment(disk: &Disk, paths: &Paths, snapshots: &[Snapshot]) -> Result<u64, StoreError> {
+    let there = directory::segments(disk, &paths.journal)?.first().copied();
+    let needed = snapshots.first().map_or(1, |oldest| oldest.begin.segment);
+    Ok(there.map_or(needed, |first| first.min(needed)))
+}
+
+/// Walks the archived segments before segment `end`, whose first frame follows `head`, as far back as they are there.
+fn archived(
+    disk: &Disk,
+    paths: &Paths,
+    id: Uuid,
+    end: u64,
+    head: Head,
+) -> Result<Result<Audit, Damage>, StoreError> {
+    let at = HEADER;
+    let until = Some(Tail {
+        number: end,
+        at,
+        head,
+    });
+    loop {
+        let mut numbers = directory::segments(disk, &paths.archive)?;
+        numbers.retain(|&number| number < end);
+        let run = (1..).zip(numbers.iter().rev());
+        let run = run.take_while(|(back, number)| end - back == **number);
+        let found = match run.last() {
+            Some((_, &first)) => walk(disk, paths, id, first, &[], until)?.audit,
+            None => Audit {
+                first: head.sequence + 1,
+                frames: 0,
+                head,
+                damage: None,
+            },
+        };
+        match found.damage {
+            // A running master has removed it meanwhile.
+            Some(gone) if !gone.file.exists() => {}
+            Some(damage) => return Ok(Err(damage)),
+            None => return Ok(Ok(found)),
+        }
+    }
+}
+
+/// Walks the journal from segment `first` on, `until` there or to its end.
+pub(super) fn walk(
+    disk: &Disk,
+    paths: &Paths,
+    id: Uuid,
+    first: u64,
+    snapshots: &[Snapshot],
+    until: Option<Tail>,
+) -> Result<Found, StoreError> {
+    let mut auditor = Auditor {
+        disk,
+        paths,
+        id,
+        found: Found::nothing(first, snapshots),
+    };
+    auditor.run(first, snapshots, until)?;
     Ok(auditor.found)
 }
 
 /// What a walk found, and where the last whole batch ends.
 pub(super) struct Found {
     pub(super) audit: Audit,
+    /// The last frame before the first that was looked for.
+    pub(super) begin: Head,
     pub(super) tail: Tail,
+    /// The hashes of the frames that snapshots are of.
+    seen: BTreeMap<u64, Option<[u8; 32]>>,
+}
+
+impl Found {
+    fn nothing(first: u64, snapshots: &[Snapshot]) -> Self {
+        let wanted = snapshots
+            .iter()
+            .map(|snapshot| (snapshot.begin.head().sequence, None));
+        Self {
+            audit: Audit {
+                first: 1,
+                frames: 0,
+                head: Head::EMPTY,
+                damage: None,
+            },
+            begin: Head::EMPTY,
+            tail: Tail {
+                number: first,
+                at: 0,
+                head: Head::EMPTY,
+            },
+            seen: wanted.collect(),
+        }
+    }
+
+    fn saw(&mut self, head: Head) {
+        if let Some(seen) = self.seen.get_mut(&head.sequence) {
+            *seen = Some(head.hash);
+        }
+    }
+
+    /// Whether the snapshot's frame was found as the snapshot says.
+    pub(super) fn has(&self, snapshot: &Snapshot) -> bool {
+        let head = snapshot.begin.head();
+        self.seen.get(&head.sequence) == Some(&Some(head.hash))
+    }
+
+    fn disagrees_with(&self, snapshot: &Snapshot) -> Option<Damage> {
+        (!self.has(snapshot)).then(|| Damage {
+            file: snapshot.path.clone(),
+            offset: 0,
+            sequence: 0,
+            what: "the journal does not have the frame that it is of",
+        })
+    }
 }
 
 struct Auditor<'a> {
     disk: &'a Disk,
-    journal: &'a Path,
+    paths: &'a Paths,
     id: Uuid,
     found: Found,
 }
@@ -58,35 +218,15 @@ enum Then {
     Stop,
 }
 
-impl<'a> Auditor<'a> {
-    fn new(disk: &'a Disk, journal: &'a Path, id: Uuid) -> Self {
-        let tail = Tail {
-            number: 1,
-            at: 0,
-            head: Head::EMPTY,
-        };
-        let audit = Audit {
-            frames: 0,
-            head: Head::EMPTY,
-            damage: None,
-        };
-        let found = Found { audit, tail };
-        Self {
-            disk,
-            journal,
-            id,
-            found,
-        }
-    }
-
+impl Auditor<'_> {
     fn open(&self, number: u64) -> Result<Segment, StoreError> {
         let expected = self.found.audit.head.sequence + 1;
-        segment::open_to_read(self.disk, self.journal, self.id, number, expected)
+        segment::open_to_read(self.disk, self.paths, self.id, number, expected)
     }
 
     /// Damage is a result, not an error.
-    fn run(&mut self, until: Option<Tail>) -> Result<(), StoreError> {
-        let damage = match self.segments(until) {
+    fn run(&mut self, first: u64, snapshots: &[Snapshot], until: Option<Tail>) -> Result<(), StoreError> {
+        let damage = match self.segments(first, snapshots, until) {
             Ok(()) => return Ok(()),
             Err(StoreError::Damaged(damage)) => damage,
             Err(StoreError::Absent { path }) => Damage {
@@ -101,14 +241,31 @@ impl<'a> Auditor<'a> {
         Ok(())
     }
 
-    fn segments(&mut self, until: Option<Tail>) -> Result<(), StoreError> {
-        for number in 1.. {
+    fn begin(&mut self, segment: &Segment, snapshots: &[Snapshot]) -> Result<(), StoreError> {
+        let begin = recover::begin(segment, snapshots)?;
+        self.found.begin = begin;
+        self.found.tail.head = begin;
+        self.found.audit.head = begin;
+        self.found.audit.first = begin.sequence + 1;
+        self.found.saw(begin);
+        Ok(())
+    }
+
+    fn segments(
+        &mut self,
+        first: u64,
+        snapshots: &[Snapshot],
+        until: Option<Tail>,
+    ) -> Result<(), StoreError> {
+        for number in first.. {
             self.found.tail.number = number;
             self.found.tail.at = 0;
-            let before = self.found.audit.head;
             let segment = self.open(number)?;
             self.found.tail.at = HEADER;
-            recover::check_link(&segment, before)?;
+            if number == first {
+                self.begin(&segment, snapshots)?;
+            }
+            recover::check_link(&segment, self.found.audit.head)?;
             let then = match until {
                 Some(tail) if tail.number == number => {
                     self.frames(&segment, tail.at)?;
@@ -188,6 +345,7 @@ impl<'a> Auditor<'a> {
                 Look::Frame { head, .. } => {
                     self.found.audit.frames += 1;
                     self.found.audit.head = head;
+                    self.found.saw(head);
                     if walk.between_batches() {
                         self.found.tail.at = walk.at;
                         self.found.tail.head = head;

@@ -1,10 +1,11 @@
 //! Reads the journal's frames in order while its owner writes: up to the last frame that was durable when it began.
 
-use std::path::PathBuf;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
+use super::directory::{self, Paths};
 use super::disk::Disk;
 use super::frame::{Look, Walk};
 use super::segment::{self, HEADER, Segment};
@@ -21,25 +22,59 @@ pub(super) struct Tail {
     pub(super) head: Head,
 }
 
-/// What readers know of the journal: moved on by the writer after each fdatasync.
+/// What readers know of the journal: moved on by the writer after each fdatasync, and by the keeper when it archives.
 #[derive(Clone, Debug)]
 pub(super) struct Map {
-    /// The first frame of each segment up to the tail's; the first entry is segment 1's.
-    pub(super) firsts: Vec<u64>,
+    /// The number of the first segment that is kept. Those before it are archived, or gone.
+    pub(super) number: u64,
+    /// The last frame before it.
+    pub(super) before: Head,
+    /// The kept segments, up to the tail's.
+    pub(super) kept: VecDeque<Kept>,
     pub(super) tail: Tail,
-    /// Of all segments, in bytes, the prepared ones included.
-    pub(super) size: u64,
-    /// Of these, what no frame has taken yet.
+    /// Of the prepared segments, in bytes.
+    pub(super) spare: u64,
+    /// What no frame has taken yet.
     pub(super) room: u64,
     /// How long the last snapshot is.
     pub(super) snapshot: u64,
+}
+
+/// A segment that is not archived.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    /// The sequence of its first frame.
+    pub(super) first: u64,
+    /// In bytes.
+    pub(super) size: u64,
+}
+
+impl Map {
+    /// Of the kept segments, without the prepared ones, in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.kept.iter().map(|kept| kept.size).sum()
+    }
+
+    /// The kept segment that has frame `sequence`, or will have it.
+    fn segment_of(&self, sequence: u64) -> Option<u64> {
+        let beyond = self.kept.partition_point(|kept| kept.first <= sequence);
+        Some(self.number + (beyond as u64).checked_sub(1)?)
+    }
+
+    /// How many bytes of frames there are beyond `offset` of segment `number`, or a little more.
+    pub(super) fn bytes_after(&self, number: u64, offset: u64) -> u64 {
+        let skipped = usize::try_from(number.saturating_sub(self.number)).unwrap_or(usize::MAX);
+        let sizes = self.kept.iter().skip(skipped).map(|kept| kept.size);
+        let last = self.kept.back().map_or(0, |kept| kept.size);
+        (sizes.sum::<u64>() + self.tail.at as u64).saturating_sub(last + offset)
+    }
 }
 
 /// The journal as readers see it.
 #[derive(Clone)]
 pub(super) struct Journal {
     pub(super) disk: Disk,
-    pub(super) directory: PathBuf,
+    pub(super) paths: Paths,
     pub(super) id: Uuid,
     pub(super) map: Arc<Mutex<Map>>,
 }
@@ -53,27 +88,18 @@ impl Journal {
         self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many bytes of frames there are beyond `offset` of segment `number`, or a little more.
-    pub(super) fn bytes_after(&self, number: u64, offset: u64) -> u64 {
-        let Tail { number: last, at, .. } = self.map().tail;
-        let sizes = self.map().size / self.map().firsts.len().max(1) as u64;
-        (last.saturating_sub(number) * sizes + at as u64).saturating_sub(offset)
-    }
-
     pub(super) fn open_segment(&self, number: u64, expected: u64) -> Result<Segment, StoreError> {
-        segment::open_to_read(&self.disk, &self.directory, self.id, number, expected)
+        segment::open_to_read(&self.disk, &self.paths, self.id, number, expected)
     }
 
-    /// The frames after `sequence`.
+    /// The frames after `sequence`, archived ones too.
     pub(super) fn frames_after(&self, sequence: u64) -> Cursor {
         let map = self.map();
-        let before = map
-            .firsts
-            .partition_point(|&first| first <= sequence.saturating_add(1));
         Cursor {
             journal: self.clone(),
             after: sequence,
-            number: before.max(1) as u64,
+            number: map.segment_of(sequence.saturating_add(1)),
+            before: None,
             loaded: None,
             ended: sequence >= map.tail.head.sequence,
             map,
@@ -82,11 +108,15 @@ impl Journal {
 
     /// Where frame `head` ends, if the journal has that frame and no other in its place.
     pub(super) fn end_of(&self, head: Head) -> Result<Tail, StoreError> {
-        let before = head.sequence.saturating_sub(1);
-        let mut cursor = self.frames_after(before);
+        let Map { number, before, .. } = self.map();
+        if head == before {
+            let at = HEADER;
+            return Ok(Tail { number, at, head });
+        }
+        let mut cursor = self.frames_after(head.sequence.saturating_sub(1));
         match cursor.next().transpose()? {
             Some(frame) if frame.head == head => Ok(Tail {
-                number: cursor.number,
+                number: cursor.number.unwrap_or(number),
                 at: cursor.loaded.map_or(HEADER, |loaded| loaded.walk.at),
                 head,
             }),
@@ -100,6 +130,30 @@ impl Journal {
             }),
         }
     }
+
+    /// The archived segment that has frame `sequence`: the last that does not begin after it.
+    fn archived(&self, sequence: u64, before: u64) -> Result<u64, StoreError> {
+        let mut numbers = directory::segments(&self.disk, &self.paths.archive)?;
+        numbers.retain(|&number| number < before);
+        let (mut low, mut high) = (0, numbers.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let segment = self.open_segment(numbers[middle], sequence)?;
+            if segment.seal.is_some_and(|seal| seal.first <= sequence) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let found = low.checked_sub(1).map(|last| numbers[last]);
+        found.ok_or_else(|| {
+            let first = numbers.first().copied().unwrap_or(before);
+            let name = segment::name(first.saturating_sub(1));
+            StoreError::Absent {
+                path: self.paths.archive.join(name),
+            }
+        })
+    }
 }
 
 /// Yields frames; the first error ends it.
@@ -107,7 +161,10 @@ pub(super) struct Cursor {
     journal: Journal,
     map: Map,
     after: u64,
-    number: u64,
+    /// The segment that is read; `None` while it has to be looked for in the archive.
+    number: Option<u64>,
+    /// The end of the segment before it, which has been read.
+    before: Option<Head>,
     loaded: Option<Loaded>,
     ended: bool,
 }
@@ -120,46 +177,59 @@ struct Loaded {
 }
 
 impl Cursor {
-    fn load(&self) -> Result<Loaded, StoreError> {
-        let index = usize::try_from(self.number - 1).unwrap_or(usize::MAX);
-        let first = self.map.firsts.get(index).copied().unwrap_or(1);
-        let segment = self.journal.open_segment(self.number, first)?;
-        let last_of_all = self.number == self.map.tail.number;
+    fn load(&self, number: u64) -> Result<Loaded, StoreError> {
+        let expected = self.after.saturating_add(1);
+        let segment = self.journal.open_segment(number, expected)?;
         let end = match segment.seal {
-            _ if last_of_all => self.map.tail.at,
+            _ if number == self.map.tail.number => self.map.tail.at,
             Some(seal) => seal.end,
             None => {
                 let what = "the segment's seal is gone";
                 let offset = segment.size - segment::SEAL;
-                return Err(StoreError::Damaged(segment.damage(offset, first, what)));
+                return Err(StoreError::Damaged(segment.damage(offset, expected, what)));
             }
         };
         let bytes = segment.handle.read(0, end)?;
-        let head = match self.number {
-            1 => Head::EMPTY,
-            number => self.last_of(number - 1, first)?,
+        let before = match self.before {
+            Some(before) => before,
+            None => self.before(&segment, expected)?,
         };
         Ok(Loaded {
             segment,
             bytes,
-            walk: Walk::new(HEADER, head),
+            walk: Walk::new(HEADER, before),
         })
     }
 
-    /// The last frame of a sealed segment, which is followed by frame `next`.
-    fn last_of(&self, number: u64, next: u64) -> Result<Head, StoreError> {
-        let segment = self.journal.open_segment(number, next.saturating_sub(1))?;
-        segment.seal.map(|seal| seal.last).ok_or_else(|| {
-            let offset = segment.size - segment::SEAL;
-            StoreError::Damaged(segment.damage(offset, next, "the segment's seal is gone"))
-        })
+    /// The last frame before `segment`, with which reading begins.
+    fn before(&self, segment: &Segment, expected: u64) -> Result<Head, StoreError> {
+        let damaged = |segment: &Segment, at, what| StoreError::Damaged(segment.damage(at, expected, what));
+        match segment.number {
+            number if number == self.map.number => Ok(self.map.before),
+            number if number > self.map.number => {
+                let last = self.journal.open_segment(number - 1, expected)?;
+                let at = last.size - segment::SEAL;
+                let seal = last.seal.map(|seal| seal.last);
+                seal.ok_or_else(|| damaged(&last, at, "the segment's seal is gone"))
+            }
+            1 => Ok(Head::EMPTY),
+            // The segment before it may be gone.
+            _ => segment
+                .claim()
+                .ok_or_else(|| damaged(segment, HEADER, "the frame's header is damaged")),
+        }
     }
 
     fn step(&mut self) -> Result<Option<Frame>, StoreError> {
         loop {
+            let number = match self.number {
+                Some(number) => number,
+                None => self.journal.archived(self.after + 1, self.map.number)?,
+            };
+            self.number = Some(number);
             let mut loaded = match self.loaded.take() {
                 Some(loaded) => loaded,
-                None => self.load()?,
+                None => self.load(number)?,
             };
             if loaded.walk.at < loaded.bytes.len() {
                 let frame = loaded.step()?;
@@ -167,11 +237,12 @@ impl Cursor {
                 if frame.head.sequence > self.after {
                     return Ok(Some(frame));
                 }
-            } else if self.number == self.map.tail.number {
+            } else if number == self.map.tail.number {
                 return Ok(None);
             } else {
                 loaded.check_seal()?;
-                self.number += 1;
+                self.before = Some(loaded.walk.head);
+                self.number = Some(number + 1);
             }
         }
     }

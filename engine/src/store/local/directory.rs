@@ -4,6 +4,7 @@
 //! lock       the pid of the process that has it open
 //! store      format and id, written once
 //! journal/   segments
+//! archive/   segments that lie before both snapshots
 //! snapshots/ the state at two frames of the journal
 //! index/     sled
 //! index.mark whether the index can be trusted
@@ -34,6 +35,7 @@ const FORMAT: &str = "vsjob store 1";
 pub(super) struct Paths {
     pub(super) root: PathBuf,
     pub(super) journal: PathBuf,
+    pub(super) archive: PathBuf,
     pub(super) snapshots: PathBuf,
     pub(super) index: PathBuf,
     pub(super) index_aside: PathBuf,
@@ -47,6 +49,7 @@ impl Paths {
         Self {
             root: root.to_path_buf(),
             journal: root.join("journal"),
+            archive: root.join("archive"),
             snapshots: root.join("snapshots"),
             index: root.join("index"),
             index_aside: root.join("index.aside"),
@@ -135,12 +138,12 @@ pub(super) fn write_id(disk: &Disk, paths: &Paths, id: Uuid) -> Result<(), Store
     disk.replace(&paths.store, &format!("{FORMAT}\n{id}\n"))
 }
 
-/// The numbers of the segments that are there, in order.
-pub(super) fn segments(disk: &Disk, paths: &Paths) -> Result<Vec<u64>, StoreError> {
-    if !paths.journal.is_dir() {
+/// The numbers of the segments in `directory`, the journal's or the archive's, in order.
+pub(super) fn segments(disk: &Disk, directory: &Path) -> Result<Vec<u64>, StoreError> {
+    if !directory.is_dir() {
         return Ok(Vec::new());
     }
-    let names = disk.names(&paths.journal)?;
+    let names = disk.names(directory)?;
     let mut numbers: Vec<_> = names.iter().filter_map(|name| segment::number(name)).collect();
     numbers.sort_unstable();
     Ok(numbers)

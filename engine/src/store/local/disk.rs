@@ -162,7 +162,11 @@ impl Disk {
     /// Gives `from` the name `to`, in place of whatever file has it, and makes that durable.
     pub(super) fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.attempt("rename", Operation::Rename, from, || fs::rename(from, to))?;
-        to.parent().map_or(Ok(()), |parent| self.sync_directory(parent))
+        let (old, new) = (from.parent(), to.parent());
+        for parent in new.into_iter().chain(old.filter(|_| old != new)) {
+            self.sync_directory(parent)?;
+        }
+        Ok(())
     }
 
     /// Replaces a small file as a whole, durably.
@@ -174,9 +178,15 @@ impl Disk {
         self.rename(&partial, path)
     }
 
-    /// Copies a file, durably.
+    /// Copies a file, durably. One that is not there is absent.
     pub(super) fn copy(&self, from: &Path, to: &Path) -> Result<()> {
-        self.attempt("copy", Operation::Create, from, || fs::copy(from, to))?;
+        let copied = self.attempt("copy", Operation::Create, from, || fs::copy(from, to));
+        match copied {
+            Err(StoreError::Io { path, source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(StoreError::Absent { path })
+            }
+            other => other.map(drop),
+        }?;
         self.sync(&self.open(to)?)
     }
 

@@ -18,9 +18,10 @@ use std::time::Duration;
 use super::directory::Paths;
 use super::disk::Disk;
 use super::keeper::Keeper;
+use super::mark::{Mark, this_boot};
 use super::options::LocalOptions;
 use super::overlay::{self, Layer, Overlay};
-use super::snapshot::{self, Snapshot};
+use super::snapshot::{self, Entry, Snapshot};
 use crate::store::{Head, Put, Record, Scan, StoreError};
 
 const HEAD_KEY: &[u8] = b"h";
@@ -49,6 +50,11 @@ impl OpenedIndex {
     /// It has nothing, or nothing that counts.
     pub(super) fn must_be_made(&self) -> bool {
         self.head == Head::EMPTY || self.distrust.is_some()
+    }
+
+    /// All that is in it, by key.
+    pub(super) fn records(&self, paths: &Paths) -> impl Iterator<Item = Result<Entry, StoreError>> + use<> {
+        records(&self.database, paths)
     }
 }
 
@@ -193,53 +199,6 @@ fn read_head(database: &sled::Db, paths: &Paths) -> Result<Head, Unusable> {
     })
 }
 
-/// What the file `index.mark` says about the index.
-#[derive(Debug, PartialEq, Eq)]
-enum Mark {
-    /// It was closed, all of it durable.
-    Clean,
-    /// It was open under this boot of the machine.
-    Open(String),
-    /// It failed while it was used.
-    Broken,
-}
-
-impl Mark {
-    fn read(disk: &Disk, paths: &Paths) -> Result<Self, StoreError> {
-        let text = disk.read_text(&paths.index_mark)?;
-        Ok(match text.as_deref().map(str::trim_end) {
-            Some("clean") => Self::Clean,
-            Some("broken") => Self::Broken,
-            Some(other) => Self::Open(other.strip_prefix("open ").unwrap_or_default().to_owned()),
-            None => Self::Open(String::new()),
-        })
-    }
-
-    fn write(&self, disk: &Disk, paths: &Paths) -> Result<(), StoreError> {
-        let text = match self {
-            Self::Clean => "clean\n".to_owned(),
-            Self::Open(boot) => format!("open {boot}\n"),
-            Self::Broken => "broken\n".to_owned(),
-        };
-        disk.replace(&paths.index_mark, &text)
-    }
-
-    fn distrust(&self) -> Option<&'static str> {
-        match self {
-            Self::Clean => None,
-            Self::Broken => Some("it failed while it was used"),
-            Self::Open(boot) if *boot == this_boot() => None,
-            Self::Open(_) => Some("the machine stopped while it was open"),
-        }
-    }
-}
-
-/// Changes with every start of the machine; empty where the kernel does not tell.
-fn this_boot() -> String {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.trim_end().to_owned()
-}
-
 /// What readers, the owner and the thread share.
 pub(super) struct Index {
     database: sled::Db,
@@ -340,18 +299,21 @@ impl Index {
         self.changed.notify_all();
     }
 
-    /// A snapshot that cannot be written is told of, and tried again when the next one is due.
+    /// A snapshot that cannot be written, and what cannot be archived, is told of, and tried again when the next one is due.
     fn snapshot(&self, head: Head) -> io::Result<()> {
-        let records = self.database.scan_prefix([RECORD]).map(|entry| {
-            let (key, value) = entry.map_err(|e| failed(self.paths.index.clone(), e.into()))?;
-            Ok((key[1..].to_vec(), value.to_vec()))
-        });
+        let records = records(&self.database, &self.paths);
         match guarded(|| Ok(self.keeper.keep(head, records)))? {
             Ok(()) => tracing::debug!(%head, "a snapshot of the state was written"),
             Err(StoreError::Index { source, .. }) => return Err(source),
-            Err(error) => tracing::warn!(
-                code = "VSJ0124", %head, %error, "no snapshot of the state was written; the journal grows meanwhile"
-            ),
+            Err(error) => {
+                tracing::warn!(code = "VSJ0124", %head, %error, "no snapshot of the state was written");
+                return Ok(());
+            }
+        }
+        // So that a process that is killed now leaves an index that needs no frame of before.
+        guarded(|| self.database.flush())?;
+        if let Err(error) = self.keeper.archive() {
+            tracing::warn!(code = "VSJ0125", %error, "the journal cannot be archived");
         }
         Ok(())
     }
@@ -525,6 +487,14 @@ enum Task {
     Snapshot(Head),
     /// With the number of the flush that was asked for, if one was.
     Flush(Option<u64>),
+}
+
+fn records(database: &sled::Db, paths: &Paths) -> impl Iterator<Item = Result<Entry, StoreError>> + use<> {
+    let index = paths.index.clone();
+    database.scan_prefix([RECORD]).map(move |entry| {
+        let (key, value) = entry.map_err(|e| failed(index.clone(), e.into()))?;
+        Ok((key[1..].to_vec(), value.to_vec()))
+    })
 }
 
 fn stored_key(key: &[u8]) -> Vec<u8> {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::cursor::{Journal, Tail};
+use super::cursor::{Journal, Kept, Tail};
 use super::disk::Disk;
 use super::frame::{self, Place};
 use super::options::LocalOptions;
@@ -18,10 +18,10 @@ pub(super) struct Writer {
     options: LocalOptions,
     journal: Journal,
     current: Segment,
-    /// The first frame of each segment up to the current one.
-    firsts: Vec<u64>,
-    /// Of these segments, in bytes.
-    size: u64,
+    /// Its first frame.
+    first: u64,
+    /// Segments begun since readers were last told.
+    begun: Vec<Kept>,
     at: usize,
     head: Head,
     /// How many bytes of frames were written since the last snapshot was asked for.
@@ -53,7 +53,7 @@ impl Writer {
         let disk = Disk::new(options.faults.clone());
         let preparer = Preparer::start(Maker {
             disk: disk.clone(),
-            journal: journal.directory.clone(),
+            paths: journal.paths.clone(),
             id: journal.id,
             size: options.segment_size,
         })?;
@@ -62,8 +62,8 @@ impl Writer {
             options,
             journal,
             current: survey.current,
-            firsts: survey.firsts,
-            size: survey.size,
+            first: survey.kept.back().map_or(1, |kept| kept.first),
+            begun: Vec::new(),
             at: tail.at,
             head: tail.head,
             unsaved,
@@ -90,7 +90,7 @@ impl Writer {
         // The last one first: a crash in between leaves no gap.
         while let Some(unusable) = spare.pop_back() {
             self.disk.remove(&unusable.handle.path)?;
-            self.disk.sync_directory(&self.journal.directory)?;
+            self.disk.sync_directory(&self.journal.paths.journal)?;
         }
         Ok(())
     }
@@ -102,7 +102,7 @@ impl Writer {
     /// Whether another snapshot of the state is due; says so once.
     pub(super) fn snapshot_is_due(&mut self) -> bool {
         let longest = self.options.journal_limit / 4;
-        let last = self.journal.map().snapshot.min(longest);
+        let last = self.journal.map_mut().snapshot.min(longest);
         let is_due = self.unsaved >= self.options.snapshot_every.max(last);
         if is_due {
             self.unsaved = 0;
@@ -164,12 +164,13 @@ impl Writer {
 
     fn admit_new_work(&self, needed: usize) -> Result<(), StoreError> {
         let needed = needed as u64;
-        let written = self.size - self.current.size as u64 + self.at as u64;
+        let kept = self.journal.map_mut().size();
+        let written = kept - self.current.size as u64 + self.at as u64;
         if written + needed > self.options.journal_limit {
             let limit = self.options.journal_limit;
             return Err(StoreError::Limit { limit });
         }
-        if self.disk.free(&self.journal.directory)? < self.options.min_free {
+        if self.disk.free(&self.journal.paths.journal)? < self.options.min_free {
             return Err(self.full(needed));
         }
         Ok(())
@@ -177,7 +178,7 @@ impl Writer {
 
     fn full(&self, needed: u64) -> StoreError {
         StoreError::Full {
-            path: self.journal.directory.clone(),
+            path: self.journal.paths.journal.clone(),
             needed,
         }
     }
@@ -298,7 +299,7 @@ impl Writer {
     /// Ends the current segment, durably, and goes on in the next one, which is ready.
     fn seal(&mut self) -> Result<(), StoreError> {
         let seal = segment::seal(Seal {
-            first: self.firsts.last().copied().unwrap_or(1),
+            first: self.first,
             last: self.head,
             end: self.at,
         });
@@ -308,22 +309,24 @@ impl Writer {
         let next = self.ready.pop_front().ok_or(StoreError::Stopped)?;
         self.current = next;
         self.at = HEADER;
-        self.size += self.current.size as u64;
-        self.firsts.push(self.head.sequence + 1);
+        self.first = self.head.sequence + 1;
+        self.begun.push(Kept {
+            first: self.first,
+            size: self.current.size as u64,
+        });
         Ok(())
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
         let mut map = self.journal.map_mut();
-        let known = map.firsts.len();
-        map.firsts.extend_from_slice(&self.firsts[known..]);
+        map.kept.extend(self.begun.drain(..));
         map.tail = Tail {
             number: self.current.number,
             at: self.at,
             head: self.head,
         };
         let ready = || self.ready.iter();
-        map.size = self.size + ready().map(|segment| segment.size as u64).sum::<u64>();
+        map.spare = ready().map(|segment| segment.size as u64).sum();
         let rest = segment::capacity(self.current.size) + HEADER - self.at;
         map.room = (rest + ready().map(Segment::capacity).sum::<usize>()) as u64;
     }

@@ -10,6 +10,7 @@ mod frame;
 mod index;
 mod journal;
 mod keeper;
+mod mark;
 mod opening;
 mod options;
 mod overlay;

@@ -16,7 +16,8 @@ use super::keeper::Keeper;
 use super::options::LocalOptions;
 use super::prepare::Maker;
 use super::recover::{self, End, Survey};
-use super::snapshot::{self, Snapshot};
+use super::segment;
+use super::snapshot::{self, Begin, Snapshot};
 use super::store::Local;
 use crate::store::{Head, Opened, StoreError, Warning};
 
@@ -57,13 +58,13 @@ impl Opening {
         let id = self.identify()?;
         let mut opened = self.open_index()?;
         let mut snapshots = self.snapshots(id, opened.must_be_made())?;
-        let ended = match self.end_of_journal(id, &opened, &snapshots) {
+        let ended = match self.end_of_journal(id, &mut opened, &snapshots) {
             Err(error) if self.options.accept_loss && means_loss(&error) => {
                 self.warn("VSJ0122", format!("records were given up: {error}"));
                 drop(opened);
                 opened = index::rebuild(&self.disk, &self.paths, &self.options)?;
-                snapshots = self.give_up_the_rest(id)?;
-                self.end_of_journal(id, &opened, &snapshots)?
+                snapshots = self.give_up_the_rest(id, &mut opened)?;
+                self.end_of_journal(id, &mut opened, &snapshots)?
             }
             other => other?,
         };
@@ -89,18 +90,18 @@ impl Opening {
         let indexed = opened.head;
         let journal_limit = self.options.journal_limit;
         let journal = self.journal(id, &ended.survey, ended.tail);
-        let unsaved = if self.unusable.is_empty() {
-            let begin = newest.map(|newest| newest.begin);
-            journal.bytes_after(
-                begin.map_or(1, |begin| begin.segment),
-                begin.map_or(0, |begin| begin.offset),
-            )
-        } else {
-            // There may be one only, or none: the next one is due at once.
-            u64::MAX / 2
+        let place = newest.map(|newest| (newest.begin.segment, newest.begin.offset));
+        let unsaved = match place {
+            None if ended.survey.number > 1 => None,
+            _ if !self.unusable.is_empty() => None,
+            place => place.or(Some((1, 0))),
         };
+        // Unless two snapshots can be relied on, the next one is due at once.
+        let unsaved = unsaved.map_or(u64::MAX / 2, |(segment, offset)| {
+            journal.map_mut().bytes_after(segment, offset)
+        });
         if let Some(newest) = newest {
-            journal.map_mut().snapshot = self.disk.open_to_read(&newest.path)?.size()?;
+            journal.map_mut().snapshot = newest.length(&self.disk)?;
         }
         let writer = Writer::start(
             self.options.clone(),
@@ -111,7 +112,7 @@ impl Opening {
         )?;
         let keeper = Keeper {
             journal: journal.clone(),
-            paths: self.paths.clone(),
+            archive_limit: self.options.archive_limit,
         };
         let (index, index_thread) = Index::start(opened, self.disk, &self.paths, &self.options, keeper)?;
         let store = Local {
@@ -169,46 +170,45 @@ impl Opening {
     fn identify(&mut self) -> Result<Uuid, StoreError> {
         self.disk.create_directory(&self.paths.journal)?;
         directory::remove_unfinished(&self.disk, &self.paths)?;
-        let numbers = directory::segments(&self.disk, &self.paths)?;
+        let numbers = directory::segments(&self.disk, &self.paths.journal)?;
         let from_segment = match numbers.first() {
             Some(&number) => self.title(number)?,
             None => None,
         };
         let id = match directory::read_id(&self.disk, &self.paths) {
-            Ok(Some(id)) => {
-                if numbers.is_empty() && !self.options.accept_loss {
-                    let path = self.paths.journal.join(super::segment::name(1));
-                    return Err(StoreError::Absent { path });
-                }
-                return self.with_first_segment(id, &numbers);
+            Ok(Some(id)) => return Ok(id),
+            Ok(None) if numbers.is_empty() && !self.options.accept_loss && self.has_a_past()? => {
+                let path = self.paths.journal.clone();
+                return Err(StoreError::Absent { path });
             }
             Ok(None) => from_segment,
             Err(error) if !self.options.accept_loss => return Err(error),
             Err(_) => from_segment,
         };
         let id = id.unwrap_or_else(Uuid::new_v4);
-        let id = self.with_first_segment(id, &numbers)?;
+        if numbers.is_empty() {
+            self.maker(id).make(1)?;
+        }
         directory::write_id(&self.disk, &self.paths, id)?;
         Ok(id)
     }
 
-    fn title(&self, number: u64) -> Result<Option<Uuid>, StoreError> {
-        let path = self.paths.journal.join(super::segment::name(number));
-        let title = super::segment::title(&self.disk.open_to_read(&path)?)?;
-        Ok(title.map(|title| title.id))
+    /// Whether there was a store before: what it has kept besides its journal is there.
+    fn has_a_past(&self) -> Result<bool, StoreError> {
+        let archived = directory::segments(&self.disk, &self.paths.archive)?;
+        Ok(!archived.is_empty() || !snapshot::list(&self.disk, &self.paths)?.is_empty())
     }
 
-    fn with_first_segment(&self, id: Uuid, numbers: &[u64]) -> Result<Uuid, StoreError> {
-        if numbers.is_empty() {
-            self.maker(id).make(1)?;
-        }
-        Ok(id)
+    fn title(&self, number: u64) -> Result<Option<Uuid>, StoreError> {
+        let path = self.paths.journal.join(segment::name(number));
+        let title = segment::title(&self.disk.open_to_read(&path)?)?;
+        Ok(title.map(|title| title.id))
     }
 
     fn maker(&self, id: Uuid) -> Maker {
         Maker {
             disk: self.disk.clone(),
-            journal: self.paths.journal.clone(),
+            paths: self.paths.clone(),
             id,
             size: self.options.segment_size,
         }
@@ -222,20 +222,38 @@ impl Opening {
         Ok(opened)
     }
 
+    /// With which segment the journal begins. What was archived is read again only if nothing has the state after it.
+    fn first_segment(
+        &self,
+        snapshots: &[Snapshot],
+        opened: &OpenedIndex,
+        numbers: &[u64],
+    ) -> Result<u64, StoreError> {
+        match numbers.first() {
+            Some(&first) if snapshots.is_empty() && !opened.must_be_made() => Ok(first),
+            _ => audit::first_segment(&self.disk, &self.paths, snapshots),
+        }
+    }
+
     /// Finds the journal's end, cuts what a crash tore, and checks that everything the index knows is there.
     fn end_of_journal(
         &mut self,
         id: Uuid,
-        opened: &OpenedIndex,
+        opened: &mut OpenedIndex,
         snapshots: &[Snapshot],
     ) -> Result<Ended, StoreError> {
-        let numbers = directory::segments(&self.disk, &self.paths)?;
-        let survey = recover::survey(&self.disk, &self.paths.journal, id, &numbers)?;
+        let numbers = directory::segments(&self.disk, &self.paths.journal)?;
+        let first = self.first_segment(snapshots, opened, &numbers)?;
+        let survey = recover::survey(&self.disk, &self.paths, id, (first, &numbers), snapshots)?;
+        if !opened.must_be_made() && opened.head.sequence < survey.begin.sequence {
+            opened.distrust = Some("it is behind the journal that is kept");
+        }
         let bytes = survey.current.bytes()?;
         let end = recover::find_end(&survey.current, &bytes, survey.before).map_err(StoreError::Damaged)?;
         let journal = self.journal(id, &survey, end.tail);
         let states = snapshots.iter().map(|snapshot| snapshot.begin.head());
-        for known in states.chain([opened.head]).filter(|head| *head != Head::EMPTY) {
+        let indexed = Some(opened.head).filter(|head| head.sequence >= survey.begin.sequence);
+        for known in states.chain(indexed).filter(|head| *head != Head::EMPTY) {
             journal.end_of(known)?;
         }
         if self.options.accept_loss {
@@ -270,38 +288,82 @@ impl Opening {
         Ok(())
     }
 
-    /// Keeps the good beginning of the journal, and the snapshots of it; the rest is set aside.
-    fn give_up_the_rest(&mut self, id: Uuid) -> Result<Vec<Snapshot>, StoreError> {
-        let numbers = directory::segments(&self.disk, &self.paths)?;
+    /// Keeps the good beginning of the journal, if it reaches the newest snapshot; else that alone. The rest is set aside.
+    fn give_up_the_rest(&mut self, id: Uuid, opened: &mut OpenedIndex) -> Result<Vec<Snapshot>, StoreError> {
+        let numbers = directory::segments(&self.disk, &self.paths.journal)?;
         recover::mend(&self.disk, &self.paths.journal, &numbers)?;
-        let found = audit::walk(&self.disk, &self.paths.journal, id)?;
+        self.unusable.clear();
+        self.warnings.retain(|warning| warning.code != "VSJ0123");
+        let snapshots = self.snapshots(id, true)?;
+        let first = audit::first_segment(&self.disk, &self.paths, &snapshots)?;
+        let found = audit::walk(&self.disk, &self.paths, id, first, &snapshots, None)?;
+        let has_all = match snapshots.last() {
+            Some(newest) => found.has(newest),
+            None => found.begin == Head::EMPTY && !self.archive_has(found.tail.number)?,
+        };
+        if !has_all {
+            return self.begin_anew(id, opened, &numbers, snapshots);
+        }
         if found.audit.damage.is_some() {
             recover::set_aside(&self.disk, &self.paths.journal, &numbers, found.tail)?;
         }
         let missing = found.tail.number;
-        let kept = directory::segments(&self.disk, &self.paths)?;
-        if !kept.contains(&missing) {
+        if !directory::segments(&self.disk, &self.paths.journal)?.contains(&missing) {
             self.maker(id).make(missing)?;
         }
-        self.unusable.clear();
-        let snapshots = self.snapshots(id, true)?;
-        let (usable, beyond): (Vec<_>, Vec<_>) = snapshots
-            .into_iter()
-            .partition(|snapshot| snapshot.begin.head().sequence <= found.tail.head.sequence);
+        let (usable, others): (Vec<_>, Vec<_>) = snapshots.into_iter().partition(|one| found.has(one));
         self.unusable
-            .extend(beyond.into_iter().map(|snapshot| snapshot.path));
+            .extend(others.into_iter().map(|snapshot| snapshot.path));
         Ok(usable)
+    }
+
+    /// Whether a segment of that number, or a later one, is archived.
+    fn archive_has(&self, number: u64) -> Result<bool, StoreError> {
+        let archived = directory::segments(&self.disk, &self.paths.archive)?;
+        Ok(archived.last().is_some_and(|&last| last >= number))
+    }
+
+    /// Begins a journal after the newest snapshot, or after nothing. Its segment has a number that none had before.
+    fn begin_anew(
+        &mut self,
+        id: Uuid,
+        opened: &mut OpenedIndex,
+        numbers: &[u64],
+        mut snapshots: Vec<Snapshot>,
+    ) -> Result<Vec<Snapshot>, StoreError> {
+        let archived = directory::segments(&self.disk, &self.paths.archive)?;
+        let known = snapshots.iter().map(|snapshot| snapshot.begin.segment);
+        let last = archived.iter().chain(numbers).copied().chain(known).max();
+        let number = last.unwrap_or(0) + 1;
+        let newest = snapshots.pop();
+        if let Some(newest) = &newest {
+            index::load(opened, &self.paths, newest)?;
+        }
+        let head = newest.map_or(Head::EMPTY, |newest| newest.begin.head());
+        self.maker(id).make(number)?;
+        for number in numbers {
+            let path = self.paths.journal.join(segment::name(*number));
+            self.disk.rename(&path, &path.with_extension("lost"))?;
+        }
+        self.unusable
+            .extend(snapshots.into_iter().map(|snapshot| snapshot.path));
+        let at = segment::HEADER;
+        let begin = Begin::at(id, Tail { number, at, head });
+        let records = opened.records(&self.paths);
+        Ok(vec![snapshot::write(&self.disk, &self.paths, begin, records)?])
     }
 
     fn journal(&self, id: Uuid, survey: &Survey, tail: Tail) -> Journal {
         Journal {
             disk: self.disk.clone(),
-            directory: self.paths.journal.clone(),
+            paths: self.paths.clone(),
             id,
             map: Arc::new(Mutex::new(Map {
-                firsts: survey.firsts.clone(),
+                number: survey.number,
+                before: survey.begin,
+                kept: survey.kept.clone(),
                 tail,
-                size: survey.size,
+                spare: 0,
                 room: 0,
                 snapshot: 0,
             })),

@@ -10,7 +10,7 @@ use super::disk::{Faults, NoFaults};
 pub struct LocalOptions {
     /// Of each new segment; a multiple of 512, at least 4096. A frame must fit into one.
     pub segment_size: u64,
-    /// New work is refused when the journal is as large as this.
+    /// New work is refused when the journal is as large as this, what is archived not counted.
     pub journal_limit: u64,
     /// Preallocated room that only running jobs may use, at most a segment.
     pub reserve: u64,
@@ -19,6 +19,8 @@ pub struct LocalOptions {
     /// How much the journal grows before another snapshot of the state is written. It is more where the last snapshot was
     /// larger, so that snapshots never take more writing than the journal itself, but at most a quarter of the limit.
     pub snapshot_every: u64,
+    /// How much is kept of what is archived; the oldest segments beyond it are removed.
+    pub archive_limit: u64,
     /// sled's page cache.
     pub cache: u64,
     /// How far the index may lag behind, in bytes of keys and values, before [`index`](crate::store::Store::index) waits.
@@ -38,6 +40,7 @@ impl Default for LocalOptions {
             reserve: 4 << 20,
             min_free: 64 << 20,
             snapshot_every: 64 << 20,
+            archive_limit: 16 << 30,
             cache: 32 << 20,
             backlog: 512 << 10,
             accept_loss: false,
@@ -54,6 +57,7 @@ impl fmt::Debug for LocalOptions {
             .field("reserve", &self.reserve)
             .field("min_free", &self.min_free)
             .field("snapshot_every", &self.snapshot_every)
+            .field("archive_limit", &self.archive_limit)
             .field("cache", &self.cache)
             .field("backlog", &self.backlog)
             .field("accept_loss", &self.accept_loss)

@@ -3,12 +3,13 @@
 //! They are zero-written, not only allocated: a write into an allocated but unwritten extent makes fdatasync commit the
 //! file system's own journal as well. `docs/store.md` has the figures.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use uuid::Uuid;
 
+use super::directory::Paths;
 use super::disk::Disk;
 use super::segment::{self, Segment};
 use crate::store::StoreError;
@@ -17,7 +18,7 @@ use crate::store::StoreError;
 #[derive(Clone)]
 pub(super) struct Maker {
     pub(super) disk: Disk,
-    pub(super) journal: PathBuf,
+    pub(super) paths: Paths,
     pub(super) id: Uuid,
     pub(super) size: u64,
 }
@@ -25,7 +26,7 @@ pub(super) struct Maker {
 impl Maker {
     /// Makes segment `number`. It gets its name only when all of it is durable; what a failure leaves is removed.
     pub(super) fn make(&self, number: u64) -> Result<Segment, StoreError> {
-        let partial = self.journal.join(format!("{number:08}.partial"));
+        let partial = self.paths.journal.join(format!("{number:08}.partial"));
         let made = self.fill(&partial, number);
         if made.is_err() {
             // Best effort, as the disk may be full or failing: the next opening removes it as well.
@@ -33,8 +34,8 @@ impl Maker {
         }
         made?;
         self.disk
-            .rename(&partial, &self.journal.join(segment::name(number)))?;
-        segment::open(&self.disk, &self.journal, self.id, number, 0)
+            .rename(&partial, &self.paths.journal.join(segment::name(number)))?;
+        segment::open(&self.disk, &self.paths, self.id, number, 0)
     }
 
     fn fill(&self, partial: &Path, number: u64) -> Result<(), StoreError> {
@@ -66,7 +67,7 @@ impl Preparer {
     pub(super) fn start(maker: Maker) -> Result<Self, StoreError> {
         let (requests, wanted) = channel();
         let (made, results) = channel();
-        let path = maker.journal.clone();
+        let path = maker.paths.journal.clone();
         let work = move || {
             for number in wanted {
                 if made.send(maker.make(number)).is_err() {

@@ -1,60 +1,85 @@
 //! Finds the end of a journal, when it is opened: reads the first and last bytes of every segment and the frames of
 //! the last one. Cuts what a crash tore, and nothing else: see `frame` for how the two are told apart.
 
+use std::collections::VecDeque;
 use std::path::Path;
 
 use uuid::Uuid;
 
-use super::cursor::Tail;
+use super::cursor::{Kept, Tail};
+use super::directory::Paths;
 use super::disk::Disk;
 use super::frame::{self, Look, Walk};
 use super::segment::{self, HEADER, SEAL, Segment};
+use super::snapshot::Snapshot;
 use crate::store::{Damage, Head, StoreError};
 
 /// The segments of a journal, checked to follow each other.
 pub(super) struct Survey {
-    /// The first frame of each segment up to the current one.
-    pub(super) firsts: Vec<u64>,
-    /// Of these, in bytes.
-    pub(super) size: u64,
+    /// The number of the first.
+    pub(super) number: u64,
+    /// The last frame before it.
+    pub(super) begin: Head,
+    /// All up to the current one.
+    pub(super) kept: VecDeque<Kept>,
     /// The one that is being filled.
     pub(super) current: Segment,
-    /// The last frame before it.
+    /// The last frame before that one.
     pub(super) before: Head,
     /// Prepared and empty.
     pub(super) spare: Vec<Segment>,
 }
 
-/// Opens and checks segments `numbers` of a journal.
-pub(super) fn survey(disk: &Disk, journal: &Path, id: Uuid, numbers: &[u64]) -> Result<Survey, StoreError> {
-    let absent = |number| StoreError::Absent {
-        path: journal.join(segment::name(number)),
-    };
-    if let Some((number, _)) = (1..).zip(numbers).find(|(wanted, found)| wanted != *found) {
-        return Err(absent(number));
+/// The last frame before `segment`, with which a journal begins. If it has no frame yet, a snapshot must say so.
+pub(super) fn begin(segment: &Segment, snapshots: &[Snapshot]) -> Result<Head, StoreError> {
+    if segment.number == 1 {
+        return Ok(Head::EMPTY);
     }
-    let mut firsts = Vec::with_capacity(numbers.len());
-    let mut before = Head::EMPTY;
-    let mut size = 0;
-    let mut rest = numbers.iter();
-    for &number in rest.by_ref() {
-        let segment = segment::open(disk, journal, id, number, before.sequence + 1)?;
+    let known = snapshots
+        .iter()
+        .find(|snapshot| snapshot.begin.starts(segment.number));
+    let begin = known
+        .map(|snapshot| snapshot.begin.head())
+        .or_else(|| segment.claim());
+    begin.ok_or_else(|| {
+        let what = "nothing says with which frame the journal begins";
+        StoreError::Damaged(segment.damage(HEADER, 0, what))
+    })
+}
+
+/// Opens and checks the segments of a journal from `first` on; `there` are those that are not archived.
+pub(super) fn survey(
+    disk: &Disk,
+    paths: &Paths,
+    id: Uuid,
+    (first, there): (u64, &[u64]),
+    snapshots: &[Snapshot],
+) -> Result<Survey, StoreError> {
+    let begin = begin(&segment::open_to_read(disk, paths, id, first, 0)?, snapshots)?;
+    let mut kept = VecDeque::new();
+    let mut before = begin;
+    let mut number = first;
+    loop {
+        let segment = segment::open(disk, paths, id, number, before.sequence + 1)?;
         check_link(&segment, before)?;
-        firsts.push(before.sequence + 1);
-        size += segment.size as u64;
+        kept.push_back(Kept {
+            first: before.sequence + 1,
+            size: segment.size as u64,
+        });
         let Some(seal) = segment.seal else {
-            let spare = open_spare(disk, journal, id, rest.as_slice(), before)?;
+            let rest = &there[there.partition_point(|&other| other <= number)..];
             return Ok(Survey {
-                firsts,
-                size,
+                number: first,
+                begin,
+                kept,
                 current: segment,
                 before,
-                spare,
+                spare: open_spare(disk, paths, id, (number, rest), before)?,
             });
         };
         before = seal.last;
+        number += 1;
     }
-    Err(absent(numbers.len() as u64 + 1))
 }
 
 /// A segment begins where the one before it ended.
@@ -75,14 +100,19 @@ pub(super) fn check_link(segment: &Segment, before: Head) -> Result<(), StoreErr
 
 fn open_spare(
     disk: &Disk,
-    journal: &Path,
+    paths: &Paths,
     id: Uuid,
-    numbers: &[u64],
+    (current, rest): (u64, &[u64]),
     before: Head,
 ) -> Result<Vec<Segment>, StoreError> {
     let mut spare = Vec::new();
-    for &number in numbers {
-        let segment = segment::open(disk, journal, id, number, before.sequence + 1)?;
+    for (number, &there) in (current + 1..).zip(rest) {
+        if number != there {
+            return Err(StoreError::Absent {
+                path: paths.journal.join(segment::name(number)),
+            });
+        }
+        let segment = segment::open(disk, paths, id, number, before.sequence + 1)?;
         if !segment.untouched || segment.seal.is_some() {
             let what = "frames follow, but the segment before is not sealed";
             return Err(StoreError::Damaged(segment.damage(

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
+use super::directory::Paths;
 use super::disk::{Disk, Handle};
 use super::frame;
 use crate::store::{Damage, Head, StoreError};
@@ -132,31 +133,43 @@ fn sixty_four(bytes: &[u8]) -> [u8; 64] {
 }
 
 /// Opens segment `number` of store `id` and checks all of it but its frames. `expected` is the frame that should be its
-/// first, or the one that should be found in it.
+/// first, or the one that should be found in it. It may have been archived.
 pub(super) fn open(
     disk: &Disk,
-    journal: &Path,
+    paths: &Paths,
     id: Uuid,
     number: u64,
     expected: u64,
 ) -> Result<Segment, StoreError> {
-    check(disk.open(&journal.join(name(number)))?, id, number, expected)
+    check(find(paths, number, |path| disk.open(path))?, id, number, expected)
 }
 
 /// The same, to read only.
 pub(super) fn open_to_read(
     disk: &Disk,
-    journal: &Path,
+    paths: &Paths,
     id: Uuid,
     number: u64,
     expected: u64,
 ) -> Result<Segment, StoreError> {
-    check(
-        disk.open_to_read(&journal.join(name(number)))?,
-        id,
-        number,
-        expected,
-    )
+    let handle = find(paths, number, |path| disk.open_to_read(path))?;
+    check(handle, id, number, expected)
+}
+
+/// Opens the file of segment `number` in the journal or, if it is not there, or not there any more, in the archive.
+pub(super) fn find<T>(
+    paths: &Paths,
+    number: u64,
+    open: impl Fn(&Path) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let absent = match open(&paths.journal.join(name(number))) {
+        Err(absent @ StoreError::Absent { .. }) => absent,
+        other => return other,
+    };
+    match open(&paths.archive.join(name(number))) {
+        Err(StoreError::Absent { .. }) => Err(absent),
+        other => other,
+    }
 }
 
 fn check(handle: Handle, id: Uuid, number: u64, expected: u64) -> Result<Segment, StoreError> {
@@ -223,6 +236,13 @@ fn parse_seal(raw: &[u8; SEAL], size: usize) -> Result<Option<Seal>, &'static st
 }
 
 impl Segment {
+    /// The last frame before it, as its own first frame says.
+    pub(super) fn claim(&self) -> Option<Head> {
+        let (first, hash) = self.first?;
+        let sequence = first.checked_sub(1)?;
+        Some(Head { sequence, hash })
+    }
+
     /// Its bytes up to the seal.
     pub(super) fn bytes(&self) -> Result<Vec<u8>, StoreError> {
         self.handle.read(0, self.size - SEAL)

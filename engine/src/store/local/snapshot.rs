@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::cursor::Tail;
 use super::directory::Paths;
 use super::disk::{Disk, Handle};
+use super::segment::HEADER;
 use crate::codec::{self, CodecError, MAX_PAYLOAD};
 use crate::store::{Damage, Head, StoreError};
 
@@ -66,6 +67,11 @@ impl Begin {
         }
     }
 
+    /// Whether the journal goes on with segment `number`, and nothing before it counts.
+    pub(super) const fn starts(&self, number: u64) -> bool {
+        self.segment == number && self.offset == HEADER as u64
+    }
+
     /// The last frame that it includes.
     pub(super) const fn head(&self) -> Head {
         Head {
@@ -80,6 +86,13 @@ impl Begin {
 pub(super) struct Snapshot {
     pub(super) path: PathBuf,
     pub(super) begin: Begin,
+}
+
+impl Snapshot {
+    /// In bytes.
+    pub(super) fn length(&self, disk: &Disk) -> Result<u64, StoreError> {
+        disk.open_to_read(&self.path)?.size()
+    }
 }
 
 /// The snapshots that are there under their names, oldest first; whether they are whole is another question.
@@ -106,14 +119,13 @@ fn sequence(name: &str) -> Option<u64> {
     (name == self::name(sequence)).then_some(sequence)
 }
 
-/// Writes a snapshot of `records`, which come in the order of their keys, and says how long it is. What a failure leaves
-/// is removed.
+/// Writes a snapshot of `records`, which come in the order of their keys. What a failure leaves is removed.
 pub(super) fn write(
     disk: &Disk,
     paths: &Paths,
     begin: Begin,
     records: impl Iterator<Item = Result<Entry, StoreError>>,
-) -> Result<u64, StoreError> {
+) -> Result<Snapshot, StoreError> {
     disk.create_directory(&paths.snapshots)?;
     let path = paths.snapshots.join(name(begin.sequence));
     let partial = path.with_extension("partial");
@@ -122,9 +134,9 @@ pub(super) fn write(
         // Best effort, as the disk may be full or failing: the next opening removes it as well.
         let _ = disk.remove(&partial);
     }
-    let length = written?;
+    written?;
     disk.rename(&partial, &path)?;
-    Ok(length)
+    Ok(Snapshot { path, begin })
 }
 
 fn fill(
@@ -132,7 +144,7 @@ fn fill(
     partial: &Path,
     begin: Begin,
     records: impl Iterator<Item = Result<Entry, StoreError>>,
-) -> Result<u64, StoreError> {
+) -> Result<(), StoreError> {
     let mut out = Output {
         disk,
         handle: disk.create(partial)?,
@@ -159,8 +171,7 @@ fn fill(
     out.part(&Part::Records(gathered))?;
     let hash = out.hasher.finalize().into();
     out.part(&Part::End { records: count, hash })?;
-    disk.sync(&out.handle)?;
-    Ok(out.length)
+    disk.sync(&out.handle)
 }
 
 struct Output<'a> {

@@ -38,7 +38,7 @@ impl Local {
 impl fmt::Debug for Local {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Local")
-            .field("directory", &self.journal.directory)
+            .field("directory", &self.journal.paths.root)
             .field("head", &self.writer.head())
             .finish_non_exhaustive()
     }
@@ -53,7 +53,7 @@ impl Local {
             (None, _) => Ok(()),
             (Some(error), Purpose::Finish) if error.is_full() => Ok(()),
             (Some(error), Purpose::NewWork) if error.is_full() => Err(StoreError::Full {
-                path: self.journal.directory.clone(),
+                path: self.journal.paths.journal.clone(),
                 needed: 0,
             }),
             (Some(error), _) => Err(error),
@@ -123,7 +123,7 @@ impl Read for Reader {
         let map = self.journal.map();
         let (index, index_backlog) = self.index.usage()?;
         Ok(Usage {
-            journal: map.size,
+            journal: map.size() + map.spare,
             journal_limit: self.journal_limit,
             room: map.room,
             index,
