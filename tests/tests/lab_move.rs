@@ -177,6 +177,33 @@ fn a_move_keeps_to_the_limit_of_its_source() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_move_is_compressed_when_its_target_says_so_and_the_copy_is_whole() -> anyhow::Result<()> {
+    const SIZE: usize = 24 << 20;
+    let Some(site) = Site::up_with(2, |host| if host == "vsh-02" { ",compress" } else { "" })? else {
+        return Ok(());
+    };
+    let tree = Tree::of(Template::Tiny)?;
+    let text = "every line is a little like the one before it\n".repeat(SIZE / 46);
+    tree.file("var/lib/data/blob", 0o644, text.as_bytes())?;
+    site.template("large", &tree.archive()?)?;
+    site.guest("web", ADDRESS, "vsh-01", "large")?;
+    let sum = |host: &str| {
+        let text = "sha256sum /var/lib/machines/web/var/lib/data/blob | cut -c 1-64";
+        site.lab.run(host, text)
+    };
+    let before = sum("vsh-01")?;
+    let job = site.succeeds(&site.submit(&MOVE)?)?;
+
+    let sent: u64 = output(&job, "copy web while it runs", "sent")?.parse()?;
+    ensure!(sent < SIZE as u64 / 2, "{sent} bytes sent");
+    ensure!(sum("vsh-02")? == before, "the copy is not what was sent");
+    ensure!(answer(ADDRESS).as_deref() == Some("web"));
+    site.is_in_order()?;
+    figures::tell(format_args!("a move with compress: {sent} bytes of {SIZE} sent"));
+    Ok(())
+}
+
 fn step<'a>(job: &'a Value, title: &str) -> anyhow::Result<&'a Value> {
     let mut steps = job["plan"].as_array().into_iter().flatten();
     steps

@@ -10,6 +10,8 @@ use tempfile::TempDir;
 
 const TRANSFER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../workers/src/transfer.sh");
 
+const PRELUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../workers/src/prelude.sh");
+
 /// A job's folder on the target, with its receiver.
 fn folder() -> anyhow::Result<TempDir> {
     let folder = tempfile::tempdir()?;
@@ -104,7 +106,6 @@ fn a_process_that_has_got_the_number_of_a_receiver_is_left_alone() -> anyhow::Re
 
 #[test]
 fn authorized_keys_that_cannot_be_rewritten_stay_as_they_are() -> anyhow::Result<()> {
-    const PRELUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../workers/src/prelude.sh");
     let keys = "ssh-ed25519 AAAA root@master\nrestrict BBBB vsjob-1f2e3d4c\n";
     let host = tempfile::tempdir()?;
     let file = host.path().join("root/.ssh/authorized_keys");
@@ -161,6 +162,11 @@ fn a_key_of_a_job_can_do_nothing_but_write_its_tree() -> anyhow::Result<()> {
         "rsync --server -logDtpKre.iLsfxCIvu . /tree",
         "rsync --server - . /tree",
         "rsync --server --bwlimit=1k . /tree",
+        "rsync --server --compress-choice=zstd . /tree",
+        "rsync --server --compress-level=22 . /tree",
+        "rsync --server --skip-compress=/etc . /tree",
+        "rsync --server --new-compress . /tree",
+        "rsync --server -zTlogDtpre.iLsfxCIvu . /tree",
         "end",
     ] {
         let answer = asks(command)?;
@@ -171,5 +177,41 @@ fn a_key_of_a_job_can_do_nothing_but_write_its_tree() -> anyhow::Result<()> {
         );
         ensure!(!outside.exists(), "{command}");
     }
+    Ok(())
+}
+
+/// A pass of the tree $R/tree into $R/copy by the real sender, receiver and rsync; ssh alone is missing.
+const PASS: &str = r#"
+. "$2"; . "$3"; job=1f2e3d4c
+transfer_folder "$job"
+mkdir -p "$R/tree" "$R/copy" "$R/scratch"
+yes compressible | head -c 2000000 >"$R/tree/file"
+printf '%s\n' "$R/copy" >"$jobs/$job/into"
+printf '%s\n' "$R/scratch" >"$jobs/$job/scratch"
+transfer_receiver >"$jobs/$job/receive"
+printf 'shift; SSH_ORIGINAL_COMMAND="$*" exec sh %s/receive %s\n' "$jobs/$job" "$jobs/$job" >"$R/line"
+transfer_shell="sh $R/line" transfer_target=target
+transfer_with 0 "$1"
+transfer_send "$job" "$R/tree" 0 "a pass"
+[ "$transfer_exit" = 0 ] || exit 1
+diff -r "$R/tree" "$R/copy" >&2 || exit 9
+out sent "$sent"
+"#;
+
+#[test]
+fn a_pass_that_is_to_be_compressed_is_taken_and_sends_less() -> anyhow::Result<()> {
+    let sent = |compress: &str| {
+        let root = tempfile::tempdir()?;
+        let output = Command::new("sh")
+            .args(["-c", PASS, "test", compress, PRELUDE, TRANSFER])
+            .env("R", root.path())
+            .output()?;
+        ensure!(output.status.success(), "{output:?}");
+        let said = String::from_utf8(output.stdout)?;
+        let sent = said.trim().strip_prefix("sent=").context("nothing")?;
+        Ok(sent.parse::<u64>()?)
+    };
+    ensure!(sent("no")? > 2_000_000);
+    ensure!(sent("yes")? < 20_000);
     Ok(())
 }

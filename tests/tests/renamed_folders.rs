@@ -20,6 +20,7 @@ printf '%s\n' "$R/scratch" >"$jobs/$job/scratch"
 transfer_receiver >"$jobs/$job/receive"
 printf 'shift; SSH_ORIGINAL_COMMAND="$*" exec sh %s/receive %s\n' "$jobs/$job" "$jobs/$job" >"$R/line"
 transfer_shell="sh $R/line" transfer_target=target
+transfer_with 0 no
 pass() {
 	# What was done before it is older than the kernel's clock stands still.
 	sleep 0.1

@@ -108,6 +108,13 @@ transfer_to() {
 -o Compression=no -o Ciphers=^aes128-gcm@openssh.com"
 }
 
+# transfer_with BWLIMIT COMPRESS: how what follows is sent: at most so many KiB a second, 0 for no limit; and compressed, if
+# COMPRESS is yes, in the way that the two rsyncs agree on: zstd, where both have it.
+transfer_with() {
+	transfer_options=--bwlimit=$1
+	[ "$2" != yes ] || transfer_options="$transfer_options --compress"
+}
+
 # transfer_begins JOB: a pass of a guest that runs begins; its snapshot is made next. From then on, until a later pass
 # is whole, size and time do not tell whether the copy of a file is right: the kernel's clock stands still for up to 10 ms,
 # so a file written before and after the snapshot may have one time; and what is written through a mapping while the
@@ -126,12 +133,11 @@ transfer_since() {
 	transfer_keep "$jobs/$1/folders"
 }
 
-# transfer_send JOB TREE TOTAL NOTE OPTION…: makes the target's tree equal to TREE, after transfer_to. Sets transfer_exit
-# to rsync's exit code, and files, size, sent, created and deleted to its counts. What size and time do not tell about is
-# compared by content, unless it was sent just now: seldom anything. In place, so that no hard link is broken.
+# transfer_send JOB TREE TOTAL NOTE: makes the target's tree equal to TREE, after transfer_to and transfer_with. Sets
+# transfer_exit to rsync's exit code, and files, size, sent, created and deleted to its counts. What size and time do not
+# tell about is compared by content, unless it was sent just now: seldom anything. In place, so that no hard link is broken.
 transfer_send() {
 	transfer_dir=$jobs/$1 transfer_tree=$2 transfer_total=$3 transfer_note=$4
-	shift 4
 	rm -f "$transfer_dir/log"
 	if [ ! -e "$transfer_dir/folders" ]; then
 		transfer_folders
@@ -139,7 +145,7 @@ transfer_send() {
 		transfer_keep "$transfer_dir/folders"
 	fi
 	transfer_changed &
-	transfer_run --delete --partial-dir=/scratch --log-file="$transfer_dir/log" --log-file-format='%i %n' "$@"
+	transfer_run --delete --partial-dir=/scratch --log-file="$transfer_dir/log" --log-file-format='%i %n'
 	wait "$!" || fail transient VSJ0467 "what has changed in the guest cannot be found"
 	files=$(transfer_count 'Number of files')
 	size=$(transfer_count 'Total file size')
@@ -153,7 +159,7 @@ transfer_send() {
 		# Broken off, this leaves some of them as they are called now: a name that goes back to what it was is a change.
 		comm -z -12 "$transfer_dir/folders" "$transfer_dir/folders.now" >"$transfer_dir/folders.part"
 		transfer_keep "$transfer_dir/folders"
-		transfer_run --ignore-times --inplace --from0 --files-from="$transfer_dir/doubtful" "$@"
+		transfer_run --ignore-times --inplace --from0 --files-from="$transfer_dir/doubtful"
 		sent=$((sent + $(transfer_count 'Total bytes sent')))
 	fi
 }
@@ -197,7 +203,8 @@ transfer_run() {
 	progress 0 "$transfer_total" "$transfer_note"
 	{
 		set +e
-		rsync -aHAXS --numeric-ids --modify-window=-1 --no-human-readable --stats --info=progress2 "$@" \
+		# shellcheck disable=SC2086 # options are to be split
+		rsync $transfer_options -aHAXS --numeric-ids --modify-window=-1 --no-human-readable --stats --info=progress2 "$@" \
 			-e "$transfer_shell" "$transfer_tree/" "$transfer_target:/tree"
 		printf '%s\n' "$?" >"$transfer_dir/exit"
 	} | stdbuf -o0 tr '\r' '\n' | {
@@ -298,8 +305,8 @@ for word; do
 	--bwlimit=*) ;;
 	--*) refuse 'an option' ;;
 	-*)
-		# Those of -aHAXS, --ignore-times and --files-from. Others take a path, as -T does, or follow a link of the tree, as -K does.
-		case ${word%%e.*} in - | -*[!lHogDtpAXrRSI]*) refuse 'a flag' ;; esac
+		# Those of -aHAXS, --compress, --ignore-times and --files-from. Others take a path, as -T does, or follow a link of the tree, as -K does.
+		case ${word%%e.*} in - | -*[!lHogDtpAXrRSIz]*) refuse 'a flag' ;; esac
 		flags="$flags $word"
 		;;
 	*) refuse 'a word' ;;

@@ -226,6 +226,7 @@ fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
         work,
         destination: place.destination.clone(),
         shell: place.shell.clone(),
+        compress: place.compress,
     });
     let volume = p
         .on(
@@ -289,7 +290,7 @@ fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
         },
     )
     .undo(Cleaning);
-    let running = if request.start { YesNo::Yes } else { YesNo::No };
+    let running = YesNo::from(request.start);
     let mut struck = vec![volume, definition];
     if request.start {
         struck.push(

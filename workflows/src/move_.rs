@@ -146,6 +146,7 @@ struct Transfer<'a> {
     to: &'a HostName,
     target: &'a SiteHost,
     bwlimit: Line,
+    compress: YesNo,
     names: Names,
     host_key: Ref<String>,
     bytes: Ref<u64>,
@@ -170,6 +171,7 @@ impl Transfer<'_> {
                     max_downtime: request.max_downtime,
                     on_budget: request.on_budget,
                     bwlimit: self.bwlimit.clone(),
+                    compress: self.compress,
                     running,
                 },
             )
@@ -193,6 +195,7 @@ impl Transfer<'_> {
                 host_key: self.host_key,
                 bytes: self.bytes,
                 bwlimit: self.bwlimit.clone(),
+                compress: self.compress,
             },
         )
         .answers()
@@ -253,6 +256,7 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
         to,
         target,
         bwlimit,
+        compress: source.compress.or(target.compress),
         names,
         host_key,
         bytes: checked.bytes,

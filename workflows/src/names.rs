@@ -208,12 +208,32 @@ pub enum YesNo {
     No,
 }
 
-impl fmt::Display for YesNo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl YesNo {
+    /// As scripts take it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Yes => "yes",
             Self::No => "no",
-        })
+        }
+    }
+
+    /// Whether either is so.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        (self == Self::Yes || other == Self::Yes).into()
+    }
+}
+
+impl From<bool> for YesNo {
+    fn from(is_so: bool) -> Self {
+        if is_so { Self::Yes } else { Self::No }
+    }
+}
+
+impl fmt::Display for YesNo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use vsjob_engine::HostName;
 use vsjob_workers::{CreateDefaults, Drivers, Networks, Settings, Slave, Slaves};
 
-use crate::{GenerationName, Generations, GuestName, Line, Refusal, TemplateName};
+use crate::{GenerationName, Generations, GuestName, Line, Refusal, TemplateName, YesNo};
 
 /// The pool, as known.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +47,8 @@ pub struct SiteHost {
     pub user: Line,
     /// The most that is sent from it, in KiB a second as rsync takes it; 0 is no limit.
     pub bwlimit: u64,
+    /// Whether what is copied from and to it is compressed.
+    pub compress: YesNo,
     /// What stands before a path of it in what the master gives to rsync.
     pub destination: Line,
     /// How the master's rsync calls its other half there.
@@ -162,6 +164,7 @@ fn site_host(slave: &Slave, settings: &Settings) -> SiteHost {
         port: slave.port.unwrap_or(22),
         user: line(slave.user.as_deref().unwrap_or("root")),
         bwlimit: slave.bwlimit.map_or(0, |bytes| bytes.div_ceil(1024)),
+        compress: slave.compress.into(),
         destination: line(&destination),
         rsync: line(match slave.user.as_deref() {
             None | Some("root") => "rsync",

@@ -9,7 +9,11 @@ use vsjob_workers::{Action, Drivers, Settings, Side, Slaves};
 use crate::{Parameters, Refusal, Site, Template, operation, operations, registry, site_hosts};
 
 fn site() -> Site {
-    let slaves = Slaves::parse("slaves.conf", "vsh-01\nvsh-02\nvsh-03:noselect\n").unwrap();
+    site_of("vsh-01\nvsh-02\nvsh-03:noselect\n")
+}
+
+fn site_of(slaves: &str) -> Site {
+    let slaves = Slaves::parse("slaves.conf", slaves).unwrap();
     let settings = Settings::parse("vsjob.toml", "").unwrap();
     let networks = "1,10.0.1.0/24,10.0.1.1,foo.bar,10.0.3.6\n";
     Site {
@@ -43,11 +47,26 @@ fn parameters(given: &str) -> Parameters {
 }
 
 fn plan(name: &str, given: &str) -> Plan {
+    plan_on(&site(), name, given)
+}
+
+fn plan_on(site: &Site, name: &str, given: &str) -> Plan {
     operation(name)
         .unwrap()
-        .plan(&parameters(given), &site())
+        .plan(&parameters(given), site)
         .unwrap()
         .plan
+}
+
+/// What the steps of a plan that take an argument of that name are given.
+fn given_as(plan: &Plan, name: &str) -> Vec<String> {
+    let args = plan.steps.iter().flat_map(|step| &step.args);
+    args.filter(|arg| arg.name == name)
+        .map(|arg| match &arg.value {
+            Value::Text(text) => text.clone(),
+            Value::Output { step, key } => format!("{step}: {key}"),
+        })
+        .collect()
 }
 
 fn refusal(name: &str, given: &str) -> Refusal {
@@ -155,6 +174,23 @@ fn a_move_that_asks_copies_once_more_after_the_answer() {
                 vsh-01: copy ldap while it runs (c)\n";
     assert!(asks.contains(more), "{asks}");
     assert_eq!(asks.replacen(more, "", 1), usual);
+}
+
+#[test]
+fn what_is_copied_is_compressed_when_either_host_says_so() {
+    for (slaves, compressed) in [
+        ("vsh-01\nvsh-02\n", "no"),
+        ("vsh-01:compress\nvsh-02\n", "yes"),
+        ("vsh-01\nvsh-02:compress\n", "yes"),
+        ("vsh-01:compress\nvsh-02:compress\n", "yes"),
+    ] {
+        let plan = plan_on(&site_of(slaves), "move", "name=ldap dst=vsh-02");
+        assert_eq!(given_as(&plan, "compress"), [compressed; 2], "{slaves}");
+    }
+    let create = format!("{} host=vsh-01", example("create"));
+    let of = |slaves: &str| given_as(&plan_on(&site_of(slaves), "create", &create), "compress");
+    assert_eq!(of("vsh-01:compress\n"), ["yes"]);
+    assert_eq!(of("vsh-01\nvsh-02:compress\n"), ["no"]);
 }
 
 #[test]

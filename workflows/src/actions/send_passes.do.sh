@@ -1,11 +1,12 @@
-# GUEST SNAPSHOT JOB ADDRESS PORT USER HOST-KEY BYTES MAX-DOWNTIME ON-BUDGET BWLIMIT RUNNING: copies the guest while it
-# runs, again and again, until a further pass would be short enough to be made while it stands still, or passes stop
-# getting shorter. Each pass reads a fresh snapshot: that makes the next write through a mapping change its file's time,
+# GUEST SNAPSHOT JOB ADDRESS PORT USER HOST-KEY BYTES MAX-DOWNTIME ON-BUDGET BWLIMIT COMPRESS RUNNING: copies the guest
+# while it runs, again and again, until a further pass would be short enough to be made while it stands still, or passes
+# stop getting shorter. Each pass reads a fresh snapshot: that makes the next write through a mapping change its file's time,
 # but for what transfer_begins tells.
 # What was sent stays sent: killed in a pass, it begins with a new pass, which sends only what is missing.
 
-guest=$1 snapshot=$2 job=$3 bytes=$8 max_downtime=$9 on_budget=${10} bwlimit=${11} running=${12}
+guest=$1 snapshot=$2 job=$3 bytes=$8 max_downtime=$9 on_budget=${10} running=${13}
 transfer_to "$job" "$4" "$5" "$6" "$7"
+transfer_with "${11}" "${12}"
 
 # What the guest stands still for besides the last pass, in ms: its own stop and start, of which only the guest knows how
 # long they take (2.5 s is what a small one took, on real hosts with nothing else to do, and a little), and eight steps
@@ -28,7 +29,7 @@ while :; do
 	transfer_begins "$job"
 	volume_snapshot "$guest" "$snapshot"
 	begin=$(date +%s%3N)
-	transfer_send "$job" "$(volume_path "$snapshot")" "$bytes" "pass $pass" --bwlimit="$bwlimit"
+	transfer_send "$job" "$(volume_path "$snapshot")" "$bytes" "pass $pass"
 	transfer_judge "pass $pass"
 	took=$(($(date +%s%3N) - begin))
 	transfer_since "$job"

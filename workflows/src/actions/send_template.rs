@@ -10,14 +10,14 @@ use tokio::process::Command;
 use vsjob_engine::{Class, Failure, Outcome, Outputs, Performing, Work};
 
 use super::argument;
-use crate::Line;
 use crate::planner::master_action;
+use crate::{Line, YesNo};
 
 master_action! {
     /// Copies `archive` to the host's folder of templates, under the short id of the job. The step before it, which made
     /// room, takes it away when the job unwinds.
-    SendTemplate { archive: Line, work: Line, destination: Line, shell: Line } -> TemplateSent {}
-    "send-template" version 1, "bring the template", |_, work| send(work)
+    SendTemplate { archive: Line, work: Line, destination: Line, shell: Line, compress: YesNo } -> TemplateSent {}
+    "send-template" version 2, "bring the template", |_, work| send(work)
 }
 
 /// Where templates of jobs are on a host.
@@ -46,7 +46,7 @@ async fn bring(work: &Work) -> Result<(), Failure> {
                 )
             })?;
         let to = format!("{}{FOLDER}/{job}.tar", argument(work, "destination"));
-        copy(&archive, &to, argument(work, "shell"), work).await
+        copy(&archive, &to, work).await
     }
     .await;
     match tokio::fs::remove_file(&plain).await {
@@ -85,7 +85,8 @@ async fn unpacked(archive: &Path, plain: &Path) -> io::Result<PathBuf> {
 }
 
 /// Copies with rsync, which resumes where it was. An empty `shell` means that `to` is a path.
-async fn copy(archive: &Path, to: &str, shell: &str, work: &Work) -> Result<(), Failure> {
+async fn copy(archive: &Path, to: &str, work: &Work) -> Result<(), Failure> {
+    let shell = argument(work, "shell");
     let mut command = Command::new("rsync");
     command.args([
         "--partial",
@@ -96,6 +97,9 @@ async fn copy(archive: &Path, to: &str, shell: &str, work: &Work) -> Result<(), 
         "--mkpath",
         "--chmod=F600",
     ]);
+    if argument(work, "compress") == YesNo::Yes.as_str() {
+        command.arg("--compress");
+    }
     if !shell.is_empty() {
         command.arg("-e").arg(shell);
     }
