@@ -4,6 +4,7 @@
 
 guest_root=$R/var/lib/machines
 guest_wants=$R/etc/systemd/system/machines.target.wants
+guest_group=$R/sys/fs/cgroup/machine.slice
 
 guest_running() {
 	guest_pid=''
@@ -42,6 +43,8 @@ guest_start() {
 		/usr/bin/setsid sleep 2147483647 </dev/null >/dev/null 2>&1 9>&- &
 	fi
 	printf '%s %s\n' "$!" "$(start_of $!)" >"$R/run/paper/guests/$1"
+	mkdir -p "$guest_group/systemd-nspawn@$1.service"
+	printf '%s\n' "$!" >"$guest_group/systemd-nspawn@$1.service/cgroup.procs"
 }
 
 # guest_end NAME SIGNAL: returns when it is gone.

@@ -5,6 +5,9 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
+use vsjob_workers::storage::BTRFS;
+use vsjob_workers::{Driver, Script};
+
 use crate::hosts::{Host, World, Worlds, on_all};
 use crate::lab;
 
@@ -100,10 +103,16 @@ pub fn pack(root: &Path, archive: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// The host refuses.
 pub fn settle(host: &dyn Host, reference: &Path) -> anyhow::Result<()> {
-    host.run(
-        "btrfs subvolume create \"$R/var/lib/machines/ldap\" >/dev/null",
-        &[],
-    )?;
+    settle_in(&BTRFS, host, reference)
+}
+
+/// The same, in a volume of that storage.
+///
+/// # Errors
+/// The host refuses.
+pub fn settle_in(storage: &Driver, host: &dyn Host, reference: &Path) -> anyhow::Result<()> {
+    let make = Script::compose("make", &[storage.library], "volume_create ldap");
+    host.run(&make.text, &[])?;
     let status = Command::new("cp")
         .arg("-a")
         .arg(reference.join("."))

@@ -197,6 +197,8 @@ pub fn on_all(
 pub enum Worlds {
     /// Paper hosts, that many.
     Paper(usize),
+    /// Paper hosts with these options in slaves.conf.
+    PaperWith(&'static [&'static str]),
     /// Labs, each a world at a time.
     Lab(Labs),
 }
@@ -209,6 +211,7 @@ impl Worlds {
     pub fn world(&self) -> anyhow::Result<Box<dyn World + '_>> {
         Ok(match self {
             Self::Paper(hosts) => Box::new(PaperPool::new(*hosts)?),
+            Self::PaperWith(options) => Box::new(PaperPool::with(options)?),
             Self::Lab(labs) => Box::new(labs.world()?),
         })
     }

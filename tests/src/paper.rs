@@ -27,22 +27,33 @@ impl PaperPool {
     /// # Errors
     /// The folder cannot be made.
     pub fn new(count: usize) -> anyhow::Result<Self> {
+        Self::with(&vec![""; count])
+    }
+
+    /// A pool of hosts that are on, each with its options in slaves.conf, such as `:storage=dir`.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn with(options: &[&str]) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("vsjob-paper-")
             .tempdir_in(memory())?;
         std::os::unix::fs::symlink(paper().join("bin"), folder.path().join("bin"))?;
-        let hosts = (1..=count)
+        let hosts = (1..=options.len())
             .map(|number| PaperHost::make(folder.path(), &format!("vsh-{number:02}")))
             .collect::<anyhow::Result<_>>()?;
         let pool = Self { folder, hosts };
-        pool.configure()?;
+        pool.configure(options)?;
         Ok(pool)
     }
 
     /// Writes `slaves.conf` and `vsjob.toml` of a master of this pool; its store and socket are in the folder too.
-    fn configure(&self) -> anyhow::Result<()> {
+    fn configure(&self, options: &[&str]) -> anyhow::Result<()> {
         let folder = self.folder();
-        let slaves: String = self.hosts.iter().map(|host| format!("{}\n", host.name)).collect();
+        let lines = std::iter::zip(&self.hosts, options);
+        let slaves: String = lines
+            .map(|(host, options)| format!("{}{options}\n", host.name))
+            .collect();
         std::fs::write(folder.join("slaves.conf"), slaves)?;
         let settings = format!(
             "[master]\nstate = \"{0}/state\"\nsocket = \"{0}/vsjob.sock\"\n[paper]\ndirectory = \"{0}\"\n",

@@ -9,16 +9,24 @@ use vsjob_tests::lab_pool::Labs;
 use vsjob_tests::master::{self, Life, Report};
 use vsjob_tests::matrix::{self, Share, Subject};
 use vsjob_tests::{faults, figures, guests};
+use vsjob_workers::Driver;
+use vsjob_workers::storage::{BTRFS, DIR};
 
 struct Move {
     reference: TempDir,
+    /// The storage where it is.
+    from: &'static Driver,
 }
 
 impl Move {
     fn on(worlds: &Worlds) -> anyhow::Result<Self> {
+        Self::from(&BTRFS, worlds)
+    }
+
+    fn from(from: &'static Driver, worlds: &Worlds) -> anyhow::Result<Self> {
         let reference = tempfile::tempdir()?;
         guests::tree(worlds, reference.path())?;
-        Ok(Self { reference })
+        Ok(Self { reference, from })
     }
 
     fn lives_on(&self, world: &dyn World, report: &Report, number: usize) -> anyhow::Result<()> {
@@ -34,7 +42,7 @@ impl Move {
 
 impl Subject for Move {
     fn begin(&self, world: &dyn World) -> anyhow::Result<Life> {
-        guests::settle(world.host(1), self.reference.path())?;
+        guests::settle_in(self.from, world.host(1), self.reference.path())?;
         Ok(Life {
             placed: vec![("ldap".to_owned(), world.host(1).name().clone())],
             // However long a busy machine predicts that it stands still: that is not what is tried here.
@@ -82,6 +90,35 @@ fn a_move_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()
     figures::tell(format_args!("move on paper hosts: {counts}"));
     ensure!(
         counts.forward >= 80 && counts.unwinding >= 30 && counts.reboots >= 60,
+        "too few: {counts:?}"
+    );
+    Ok(())
+}
+
+/// Hosts whose guests are in plain folders.
+const FOLDERS: Worlds = Worlds::PaperWith(&[":storage=dir", ":storage=dir"]);
+
+#[test]
+fn a_move_between_plain_folders_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
+    let counts = matrix::crash_matrix(&Move::from(&DIR, &FOLDERS)?, &FOLDERS, Share::Tenth(1))?;
+    figures::tell(format_args!(
+        "move between plain folders on paper hosts: {counts}"
+    ));
+    ensure!(
+        counts.forward >= 40 && counts.unwinding >= 20,
+        "too few: {counts:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_move_between_plain_folders_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
+    let counts = faults::fault_matrix(&Move::from(&DIR, &FOLDERS)?, &FOLDERS, Share::Tenth(1))?;
+    figures::tell(format_args!(
+        "move between plain folders on paper hosts: {counts}"
+    ));
+    ensure!(
+        counts.forward >= 8 && counts.unwinding >= 3 && counts.reboots >= 6,
         "too few: {counts:?}"
     );
     Ok(())

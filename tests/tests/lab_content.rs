@@ -23,10 +23,27 @@ fn writer(folder: &TempDir) -> anyhow::Result<Option<Vec<u8>>> {
 
 #[test]
 fn what_a_guest_rewrites_and_maps_while_it_is_moved_is_all_there() -> anyhow::Result<()> {
+    all_is_there("", "")
+}
+
+#[test]
+fn what_a_guest_in_a_folder_rewrites_and_maps_while_it_is_moved_is_all_there() -> anyhow::Result<()> {
+    all_is_there(",storage=dir", ",storage=dir")
+}
+
+#[test]
+fn what_a_guest_rewrites_and_maps_while_it_moves_out_of_a_folder_is_all_there() -> anyhow::Result<()> {
+    all_is_there(",storage=dir", "")
+}
+
+/// Moves a guest that writes all the time between two hosts with these options.
+fn all_is_there(from: &'static str, to: &'static str) -> anyhow::Result<()> {
     let Some(writer) = writer(&tempfile::tempdir()?)? else {
         return Ok(());
     };
-    let Some(site) = Site::up(2)? else { return Ok(()) };
+    let Some(site) = Site::up_with(2, |host| if host == "vsh-01" { from } else { to })? else {
+        return Ok(());
+    };
     let tree = Tree::of(Template::Tiny)?;
     tree.file("bin/service", 0o755, &writer)?;
     site.template("writer", &tree.archive()?)?;

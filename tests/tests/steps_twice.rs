@@ -8,6 +8,8 @@ use vsjob_tests::by_steps::BySteps;
 use vsjob_tests::guests;
 use vsjob_tests::hosts::World as _;
 use vsjob_tests::paper::PaperPool;
+use vsjob_workers::Driver;
+use vsjob_workers::storage::{BTRFS, STORAGES};
 use vsjob_workflows::Template;
 
 /// A pool with what the operation needs, its steps, and what was there before.
@@ -17,10 +19,12 @@ struct World {
     reference: TempDir,
 }
 
-fn a_move() -> anyhow::Result<World> {
-    let (pool, reference) = (PaperPool::new(2)?, tempfile::tempdir()?);
+fn a_move(from: &'static Driver, to: &'static Driver) -> anyhow::Result<World> {
+    let options = [from, to].map(|storage| format!(":storage={}", storage.name));
+    let pool = PaperPool::with(&options.each_ref().map(String::as_str))?;
+    let reference = tempfile::tempdir()?;
     guests::fill(reference.path())?;
-    guests::settle(pool.host(1), reference.path())?;
+    guests::settle_in(from, pool.host(1), reference.path())?;
     let given = [
         ("name", "ldap"),
         ("dst", "vsh-02"),
@@ -134,19 +138,30 @@ async fn taken_back_twice(world: &mut World, until: StepNo) -> anyhow::Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_move_whose_every_step_is_done_twice_is_a_move() -> anyhow::Result<()> {
-    let mut world = a_move()?;
-    done_twice(&mut world).await?;
-    guests::nothing_left(world.pool.host(1), &["ldap.moved-"])?;
-    guests::nothing_left(world.pool.host(2), &["ldap"])?;
-    guests::lives_only_on(&world.pool, 2, world.reference.path())
+async fn a_move_whose_every_step_is_done_twice_is_a_move_between_any_two_storages() -> anyhow::Result<()> {
+    let pairs = STORAGES
+        .iter()
+        .flat_map(|from| STORAGES.iter().map(move |to| (*from, *to)));
+    for (from, to) in pairs {
+        let mut world = a_move(from, to)?;
+        done_twice(&mut world).await?;
+        guests::nothing_left(world.pool.host(1), &["ldap.moved-"])?;
+        guests::nothing_left(world.pool.host(2), &["ldap"])?;
+        guests::lives_only_on(&world.pool, 2, world.reference.path())
+            .with_context(|| format!("from {} to {}", from.name, to.name))?;
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as_before() -> anyhow::Result<()> {
-    let pivot = a_move()?.steps.plan.pivot().context("it has no pivot")?;
+    let pivot = a_move(&BTRFS, &BTRFS)?
+        .steps
+        .plan
+        .pivot()
+        .context("it has no pivot")?;
     for until in numbers(pivot.index()) {
-        let mut world = a_move()?;
+        let mut world = a_move(&BTRFS, &BTRFS)?;
         let title = world.steps.plan.steps[until.index()].title.clone();
         taken_back_twice(&mut world, until).await.context(title.clone())?;
         guests::nothing_left(world.pool.host(1), &["ldap"]).context(title.clone())?;

@@ -9,6 +9,8 @@ use std::path::Path;
 use anyhow::ensure;
 use vsjob_tests::hosts::Host as _;
 use vsjob_tests::paper::PaperPool;
+use vsjob_workers::Script;
+use vsjob_workers::storage::STORAGES;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -59,18 +61,17 @@ fn named_last(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn nobody_but_root_enters_the_folder_of_the_trees() -> anyhow::Result<()> {
-    let paper = PaperPool::new(1)?;
-    let host = paper.paper_host(1);
-    let trees = host.path("var/lib/machines");
-    fs::create_dir_all(&trees)?;
-    fs::set_permissions(&trees, Permissions::from_mode(0o755))?;
-    let script = concat!(
-        include_str!("../../workers/src/prelude.sh"),
-        include_str!("../../workers/src/storage/btrfs.sh"),
-        "volume_create web.partial-1f2e3d4c",
-    );
-    host.run(script, &[])?;
-    ensure!(trees.join("web.partial-1f2e3d4c").is_dir());
-    ensure!(fs::metadata(&trees)?.permissions().mode() & 0o777 == 0o700);
+    for storage in STORAGES {
+        let paper = PaperPool::new(1)?;
+        let host = paper.paper_host(1);
+        let trees = host.path("var/lib/machines");
+        fs::create_dir_all(&trees)?;
+        fs::set_permissions(&trees, Permissions::from_mode(0o755))?;
+        let make = "volume_create web.partial-1f2e3d4c";
+        let script = Script::compose("make", &[storage.library], make);
+        host.run(&script.text, &[])?;
+        ensure!(trees.join("web.partial-1f2e3d4c").is_dir());
+        ensure!(fs::metadata(&trees)?.permissions().mode() & 0o777 == 0o700);
+    }
     Ok(())
 }

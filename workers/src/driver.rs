@@ -22,6 +22,8 @@ pub enum Library {
 pub enum Capability {
     /// A read-only snapshot of a volume while it is written to.
     Snapshot,
+    /// A list of the processes of a guest, as its host sees them.
+    Processes,
     /// A limit on the space of a volume.
     DiskLimit,
     /// Limits on memory, processors and processes, live and persistent.

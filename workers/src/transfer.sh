@@ -124,8 +124,47 @@ transfer_begins() {
 	[ -s "$jobs/$1/since" ] || transfer_since "$1"
 }
 
-# transfer_since JOB: the pass that began last is whole: what has not changed since it began is right in the copy.
+# transfer_lives JOB GUEST TREE: the pass that began reads no picture, but the TREE of a guest that may run. What it writes
+# through a mapping that it had before changes no time: the inodes of such files are noted, and from then on they are
+# compared by content. A process that was forked while its parent was asked has the parent's mappings: so it is asked as
+# well, until nobody is new. And what was written before goes to the disk: a power cut would take back what the copy has.
+transfer_lives() {
+	transfer_dir=$jobs/$1 transfer_live=yes
+	: >"$transfer_dir/processes"
+	while :; do
+		guest_processes "$2" >"$transfer_dir/processes.now"
+		sort -u -o "$transfer_dir/processes.now" "$transfer_dir/processes.now"
+		comm -13 "$transfer_dir/processes" "$transfer_dir/processes.now" >"$transfer_dir/processes.new"
+		mv "$transfer_dir/processes.now" "$transfer_dir/processes"
+		[ -s "$transfer_dir/processes.new" ] || break
+		sed 's|.*|/proc/&/maps|' "$transfer_dir/processes.new" | { xargs cat 2>/dev/null || true; } |
+			awk '$2 ~ /^.w.s/ && $5 != 0 { print $5 }' >>"$transfer_dir/mapped"
+	done
+	: >>"$transfer_dir/mapped"
+	sort -u -o "$transfer_dir/mapped" "$transfer_dir/mapped"
+	durable "$transfer_dir/mapped"
+	durable_tree "$3"
+}
+
+# transfer_sees COMMAND…: runs it where no link of the tree leads anywhere, if the tree is that of a guest that may run:
+# the guest could put a link where a folder was a moment ago, and what the link names is the host's.
+transfer_sees() {
+	if [ ! -e "$transfer_dir/mapped" ]; then
+		"$@"
+		return
+	fi
+	# shellcheck disable=SC2016 # it is for the inner shell
+	unshare --mount sh -euc '
+		mount --bind "$1" "$1"
+		mount -o remount,bind,ro,nodev,nosymfollow "$1"
+		shift
+		exec "$@"' sees "$transfer_tree" "$@"
+}
+
+# transfer_since JOB: the pass that began last is whole: what has not changed since it began is right in the copy. If
+# something of a guest that runs vanished from under the search for what had changed, the earlier moment stands.
 transfer_since() {
+	[ "${transfer_searched:-yes}" = yes ] || return 0
 	printf '%s.%s\n' "${transfer_begin%?????????}" "${transfer_begin#"${transfer_begin%?????????}"}" >"$jobs/$1/since.part"
 	transfer_keep "$jobs/$1/since"
 	[ -e "$jobs/$1/folders.now" ] || return 0
@@ -139,51 +178,76 @@ transfer_since() {
 transfer_send() {
 	transfer_dir=$jobs/$1 transfer_tree=$2 transfer_total=$3 transfer_note=$4
 	rm -f "$transfer_dir/log"
-	if [ ! -e "$transfer_dir/folders" ]; then
+	if [ ! -e "$transfer_dir/folders" ] && [ ! -e "$transfer_dir/mapped" ]; then
 		transfer_folders
 		cp "$transfer_dir/folders.now" "$transfer_dir/folders.part"
 		transfer_keep "$transfer_dir/folders"
 	fi
 	transfer_changed &
 	transfer_run --delete --partial-dir=/scratch --log-file="$transfer_dir/log" --log-file-format='%i %n'
-	wait "$!" || fail transient VSJ0467 "what has changed in the guest cannot be found"
+	transfer_searched=yes
+	if ! wait "$!"; then
+		[ "${transfer_live:-no}" = yes ] || fail transient VSJ0467 "what has changed in the guest cannot be found"
+		transfer_searched=no
+		: >"$transfer_dir/changed"
+	fi
 	files=$(transfer_count 'Number of files')
 	size=$(transfer_count 'Total file size')
 	sent=$(transfer_count 'Total bytes sent')
 	created=$(transfer_count 'Number of created files')
 	deleted=$(transfer_count 'Number of deleted files')
-	[ "$transfer_exit" = 0 ] || return 0
+	case $transfer_exit-${transfer_live:-no} in
+	0-* | 24-yes) ;;
+	*) return 0 ;;
+	esac
 	sed -n 's/^[^]]*\] <f[^ ]* //p' "$transfer_dir/log" | tr '\n' '\0' | sort -z >"$transfer_dir/sent"
 	comm -z -23 "$transfer_dir/changed" "$transfer_dir/sent" >"$transfer_dir/doubtful"
 	if [ -s "$transfer_dir/doubtful" ]; then
-		# Broken off, this leaves some of them as they are called now: a name that goes back to what it was is a change.
-		comm -z -12 "$transfer_dir/folders" "$transfer_dir/folders.now" >"$transfer_dir/folders.part"
-		transfer_keep "$transfer_dir/folders"
-		transfer_run --ignore-times --inplace --from0 --files-from="$transfer_dir/doubtful"
+		if [ -e "$transfer_dir/folders" ]; then
+			# Broken off, this leaves some of them as they are called now: a name that goes back to what it was is a change.
+			comm -z -12 "$transfer_dir/folders" "$transfer_dir/folders.now" >"$transfer_dir/folders.part"
+			transfer_keep "$transfer_dir/folders"
+		fi
+		transfer_run --ignore-times --inplace --from0 --files-from="$transfer_dir/doubtful" \
+			${transfer_live:+--ignore-missing-args}
 		sent=$((sent + $(transfer_count 'Total bytes sent')))
 	fi
 }
 
 # The files of which size and time do not tell. Their status has changed then at the earliest, and nobody can set that
-# time. And those beneath a folder that was renamed: that changes nothing of theirs, and under their new name the copy may
-# have another file of the same size and time, as what comes out of archives often has.
+# time; or they were mapped. And those beneath a folder that was renamed: that changes nothing of theirs, and under their
+# new name the copy may have another file of the same size and time, as what comes out of archives often has.
 transfer_changed() {
 	: >"$transfer_dir/changed"
 	[ -s "$transfer_dir/since" ] || return 0
 	read -r transfer_from <"$transfer_dir/since"
-	find "$transfer_tree" -type f -newerct "@$transfer_from" -printf '%P\0' >"$transfer_dir/found"
-	transfer_folders
-	comm -z -13 "$transfer_dir/folders" "$transfer_dir/folders.now" | cut -z -d ' ' -f 2- >"$transfer_dir/renamed"
-	if [ -s "$transfer_dir/renamed" ]; then
-		# Each begins with a dot, so that none is an option.
-		sed -z 's|^|./|' "$transfer_dir/renamed" | (
-			cd "$transfer_tree" || exit
-			# shellcheck disable=SC2016 # it is for the inner shell
-			xargs -0 sh -c 'find "$@" -type f -printf "%p\\0"' find
-		) >"$transfer_dir/beneath"
-		sed -z 's|^\./||' "$transfer_dir/beneath" >>"$transfer_dir/found"
+	set -- -newerct "@$transfer_from"
+	if [ -e "$transfer_dir/mapped" ]; then
+		while read -r transfer_inode; do
+			set -- "$@" -o -inum "$transfer_inode"
+		done <"$transfer_dir/mapped"
 	fi
-	sort -z -u "$transfer_dir/found" >"$transfer_dir/changed"
+	transfer_sees find "$transfer_tree" ${transfer_live:+-ignore_readdir_race} -type f \( "$@" \) -printf '%p\0' >"$transfer_dir/found"
+	transfer_renamed
+	# shellcheck disable=SC2016 # it is for the inner shell
+	transfer_sees xargs -0 -r sh -c 'find "$@" -type f -print0' find <"$transfer_dir/renamed" >>"$transfer_dir/found"
+	sed -z "s|^$transfer_tree/||" "$transfer_dir/found" >"$transfer_dir/found.beneath"
+	sort -z -u "$transfer_dir/found.beneath" >"$transfer_dir/changed"
+}
+
+# Lists the folders that may have another name than they had. Lists that were made while a guest renamed folders prove
+# nothing: then it is those whose status has changed, and that of the folder that they are in. Both do at a rename.
+transfer_renamed() {
+	if [ ! -e "$transfer_dir/mapped" ]; then
+		transfer_folders
+		comm -z -13 "$transfer_dir/folders" "$transfer_dir/folders.now" | cut -z -d ' ' -f 2- |
+			sed -z "s|^|$transfer_tree/|" >"$transfer_dir/renamed"
+		return
+	fi
+	transfer_sees find "$transfer_tree" ${transfer_live:+-ignore_readdir_race} -type d -newerct "@$transfer_from" -print0 >"$transfer_dir/touched"
+	# shellcheck disable=SC2016 # it is for the inner shell
+	transfer_sees xargs -0 -r sh -c 'find "$@" -mindepth 1 -maxdepth 1 -type d -newerct "$0" -print0' "@$transfer_from" \
+		<"$transfer_dir/touched" >"$transfer_dir/renamed"
 }
 
 # Lists the folders there are now, each by what it is and its name.
@@ -204,7 +268,7 @@ transfer_run() {
 	{
 		set +e
 		# shellcheck disable=SC2086 # options are to be split
-		rsync $transfer_options -aHAXS --numeric-ids --modify-window=-1 --no-human-readable --stats --info=progress2 "$@" \
+		transfer_sees rsync $transfer_options -aHAXS --numeric-ids --modify-window=-1 --no-human-readable --stats --info=progress2 "$@" \
 			-e "$transfer_shell" "$transfer_tree/" "$transfer_target:/tree"
 		printf '%s\n' "$?" >"$transfer_dir/exit"
 	} | stdbuf -o0 tr '\r' '\n' | {

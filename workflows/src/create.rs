@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use vsjob_engine::HostName;
 use vsjob_engine::UndoKind::Cleaning;
+use vsjob_workers::Capability;
 
 use crate::actions::admit_guest::AdmitGuest;
 use crate::actions::check_health::CheckHealth;
@@ -147,9 +148,7 @@ impl Create {
             nameservers: line("nameserver", Some(servers.join(" ")))?,
             mirror: line("mirror", defaults.mirror.clone())?,
             rss: request.optional("rss")?.unwrap_or(Megabytes(defaults.rss_limit)),
-            disk: request
-                .optional("disk")?
-                .unwrap_or(Megabytes(defaults.disk_limit)),
+            disk: disk(request, site, &host)?,
             tmpfs: request
                 .optional("tmpfs")?
                 .unwrap_or(Megabytes(defaults.tmpfs_limit)),
@@ -163,6 +162,20 @@ impl Create {
             address,
             template,
         })
+    }
+}
+
+/// The limit of its volume: as given, or DEFAULT_DISK_LIMIT where the host can keep it.
+fn disk(request: &Reading<'_>, site: &Site, host: &HostName) -> Result<Megabytes, Refusal> {
+    let able = site.host(host)?.drivers.can(Capability::DiskLimit);
+    match request.optional("disk")? {
+        Some(limit) if limit != Megabytes(0) && !able => Err(Refusal::Unable {
+            host: host.clone(),
+            what: "a limit on the space of a volume",
+        }),
+        Some(limit) => Ok(limit),
+        None if able => Ok(Megabytes(site.defaults.disk_limit)),
+        None => Ok(Megabytes(0)),
     }
 }
 

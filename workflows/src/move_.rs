@@ -118,19 +118,25 @@ impl Move {
                 host: to.clone(),
             });
         }
-        if source.drivers != target.drivers {
+        let of = |host: &SiteHost| (host.drivers.runtime, host.drivers.network);
+        if of(source) != of(target) {
             return Err(Refusal::DriversDiffer {
                 from: from.clone(),
                 to: to.clone(),
             });
         }
-        for (need, what) in [
-            (Capability::Snapshot, "a snapshot of a volume"),
-            (Capability::Quarantine, "a guest in quarantine"),
+        let can = |host: &SiteHost, need| host.drivers.can(need);
+        for (able, host, what) in [
+            (
+                can(source, Capability::Snapshot) || can(source, Capability::Processes),
+                from,
+                "a snapshot of a volume, or a list of the processes that write to it",
+            ),
+            (can(target, Capability::Quarantine), to, "a guest in quarantine"),
         ] {
-            if !target.drivers.can(need) {
+            if !able {
                 return Err(Refusal::Unable {
-                    host: to.clone(),
+                    host: host.clone(),
                     what,
                 });
             }
@@ -147,6 +153,8 @@ struct Transfer<'a> {
     target: &'a SiteHost,
     bwlimit: Line,
     compress: YesNo,
+    /// What passes read while it runs stands still.
+    still: YesNo,
     names: Names,
     host_key: Ref<String>,
     bytes: Ref<u64>,
@@ -173,12 +181,16 @@ impl Transfer<'_> {
                     bwlimit: self.bwlimit.clone(),
                     compress: self.compress,
                     running,
+                    still: self.still,
                 },
             )
             .undo(Cleaning)
-            .retry(PATIENT)
-            .creates("snapshot", ".vsjob-{job}-1");
-        (step.answers(), step.no())
+            .retry(PATIENT);
+        let (sent, no) = (step.answers(), step.no());
+        if self.still == YesNo::Yes {
+            step.creates("snapshot", ".vsjob-{job}-1");
+        }
+        (sent, no)
     }
 
     /// While it stands still.
@@ -257,6 +269,7 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
         target,
         bwlimit,
         compress: source.compress.or(target.compress),
+        still: source.drivers.can(Capability::Snapshot).into(),
         names,
         host_key,
         bytes: checked.bytes,
@@ -281,6 +294,7 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
                 volume: names.partial,
                 files: sent.files,
                 size: sent.size,
+                still: transfer.still,
             },
         )
         .answers();

@@ -106,7 +106,7 @@ pub enum Refusal {
     #[error("there is no guest{} for which this would be done", .0.as_ref().map_or(String::new(), |host| format!(" on {host}")))]
     NoGuests(Option<HostName>),
     /// The two hosts' drivers differ.
-    #[error("{from} and {to} have different drivers, and a guest moves only between equal ones")]
+    #[error("{from} and {to} have a different runtime or network, and a guest moves only between equal ones")]
     DriversDiffer {
         /// Where the guest is.
         from: HostName,
@@ -173,7 +173,7 @@ impl Refusal {
             Self::NoNetwork(_) => "add its network to networks.conf".to_owned(),
             Self::BadAddress { .. } => "choose another address with --interface".to_owned(),
             Self::NoHost => "name one with --host, or look at `vsjob host list`: noselect in slaves.conf, and maintenance".to_owned(),
-            Self::DriversDiffer { .. } => "choose a host with the same drivers with --dst".to_owned(),
+            Self::DriversDiffer { .. } => "choose a host with the same `driver` and `network` with --dst".to_owned(),
             Self::Unable { .. } => "choose another host".to_owned(),
             Self::InMaintenance(host) => {
                 format!("choose another host; `vsjob host maintenance {host} off` ends it")

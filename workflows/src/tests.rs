@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use vsjob_engine::{Plan, UndoKind, Value};
-use vsjob_workers::{Action, Drivers, Settings, Side, Slaves};
+use vsjob_workers::{Action, Driver, Drivers, Settings, Side, Slaves, network, runtime, storage};
 
 use crate::{Parameters, Refusal, Site, Template, operation, operations, registry, site_hosts};
 
@@ -36,6 +36,12 @@ fn site_of(slaves: &str) -> Site {
         .into(),
         ..Site::default()
     }
+}
+
+/// Every driver there is.
+fn drivers() -> impl Iterator<Item = &'static Driver> {
+    let all = [runtime::RUNTIMES, storage::STORAGES, network::NETWORKS];
+    all.into_iter().flatten().copied()
 }
 
 fn parameters(given: &str) -> Parameters {
@@ -194,6 +200,37 @@ fn what_is_copied_is_compressed_when_either_host_says_so() {
 }
 
 #[test]
+fn a_guest_moves_between_any_two_storages_and_a_snapshot_is_owed_only_where_one_can_be() {
+    for (slaves, still, snapshots) in [
+        ("vsh-01\nvsh-02:storage=dir\n", "yes", 1),
+        ("vsh-01:storage=dir\nvsh-02\n", "no", 0),
+        ("vsh-01:storage=dir\nvsh-02:storage=dir\n", "no", 0),
+    ] {
+        let plan = plan_on(&site_of(slaves), "move", "name=ldap dst=vsh-02");
+        plan.check().unwrap();
+        assert_eq!(given_as(&plan, "still"), [still; 2], "{slaves}");
+        let created = plan.steps.iter().flat_map(|step| &step.creates);
+        let found = created.filter(|object| object.kind == "snapshot").count();
+        assert_eq!(found, snapshots, "{slaves}");
+    }
+}
+
+#[test]
+fn a_limit_that_a_host_cannot_keep_is_refused_if_it_was_asked_for_and_left_out_otherwise() {
+    let mut site = site_of("vsh-01\nvsh-02:storage=dir\n");
+    site.defaults.disk_limit = 500;
+    let limits = |host: &str, given: &str| {
+        let given = format!("name=web interface=10.0.1.5 template=debian host={host} {given}");
+        let planned = operation("create").unwrap().plan(&parameters(&given), &site);
+        planned.map(|planned| given_as(&planned.plan, "megabytes"))
+    };
+    assert_eq!(limits("vsh-01", "").unwrap(), ["500"]);
+    assert_eq!(limits("vsh-02", "").unwrap(), Vec::<String>::new());
+    assert_eq!(limits("vsh-02", "disk=0").unwrap(), Vec::<String>::new());
+    assert_eq!(limits("vsh-02", "disk=300").unwrap_err().code(), "VSJ0415");
+}
+
+#[test]
 fn a_guest_is_created_under_another_name_and_admitted_last() {
     insta::assert_snapshot!(outline(&plan("create", example("create"))));
 }
@@ -290,13 +327,9 @@ fn every_code_is_explained() {
     let mut texts = vec![include_str!("refusal.rs").to_owned()];
     let actions = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/actions")).unwrap();
     texts.extend(actions.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()));
-    let drivers = Drivers::default();
-    texts.extend(
-        [drivers.runtime, drivers.storage, drivers.network]
-            .iter()
-            .map(|driver| driver.library.to_owned()),
-    );
-    texts.push(drivers.library(vsjob_workers::Library::Transfer).to_owned());
+    texts.extend(drivers().map(|driver| driver.library.to_owned()));
+    let transfer = Drivers::default().library(vsjob_workers::Library::Transfer);
+    texts.push(transfer.to_owned());
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors");
     for text in texts {
         for (at, _) in text.match_indices("VSJ04") {
@@ -321,11 +354,11 @@ fn every_script_passes_shellcheck() {
         std::fs::write(&path, text).unwrap();
         files.push(path);
     };
-    let drivers = Drivers::default();
-    for driver in [drivers.runtime, drivers.storage, drivers.network] {
+    for driver in drivers() {
         add(driver.name, driver.library);
     }
-    add("transfer", drivers.library(vsjob_workers::Library::Transfer));
+    let transfer = Drivers::default().library(vsjob_workers::Library::Transfer);
+    add("transfer", transfer);
     for action in registry().iter() {
         let Action::Host(action) = action else { continue };
         add(&format!("{}.do", action.name), action.do_);

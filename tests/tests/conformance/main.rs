@@ -5,6 +5,7 @@ mod claims;
 mod epochs;
 mod faults;
 mod launched;
+mod storage;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -248,4 +249,10 @@ on_each_ground! {
     launched::a_host_that_is_away_is_waited_for,
     launched::when_a_job_is_over_nothing_of_it_stays,
     epochs::an_older_master_changes_nothing,
+    storage::a_volume_is_made_renamed_and_removed_from_any_half_way_point,
+    storage::a_volume_is_removed_with_all_that_is_in_it,
+    storage::what_leads_elsewhere_is_no_volume,
+    storage::a_name_that_is_taken_is_not_taken_again,
+    storage::a_snapshot_stands_still_where_there_can_be_one,
+    storage::what_there_is_and_what_is_free_is_told_in_bytes,
 }

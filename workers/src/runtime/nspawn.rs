@@ -6,5 +6,5 @@ use crate::{Capability, Driver};
 pub static NSPAWN: Driver = Driver {
     name: "nspawn",
     library: include_str!("nspawn.sh"),
-    can: &[Capability::Limits, Capability::Exec],
+    can: &[Capability::Limits, Capability::Exec, Capability::Processes],
 };

@@ -105,6 +105,19 @@ guest_leader() {
 	machinectl show -p Leader --value "$1" 2>/dev/null
 }
 
+# guest_processes NAME: the pids of its processes, as its host sees them, one a line; of one that does not run there are
+# none. A group that goes meanwhile has none either.
+guest_processes() {
+	guest_group=$(systemctl show -p ControlGroup --value "$(guest_unit "$1")")
+	[ -n "$guest_group" ] || return 0
+	for guest_file in "$R/sys/fs/cgroup" "$R/sys/fs/cgroup/unified" "$R/sys/fs/cgroup/systemd"; do
+		[ -d "$guest_file$guest_group" ] || continue
+		find "$guest_file$guest_group" -name cgroup.procs -exec cat {} + 2>/dev/null || true
+		return 0
+	done
+	! guest_running "$1" || fail transient VSJ0445 "the processes of the guest $1 cannot be listed"
+}
+
 # guest_exec NAME COMMAND…: runs a command in it, with its exit code.
 guest_exec() {
 	guest_exec_name=$1

@@ -5,6 +5,6 @@ use crate::{Capability, Driver};
 /// One subvolume a guest.
 pub static BTRFS: Driver = Driver {
     name: "btrfs",
-    library: include_str!("btrfs.sh"),
+    library: concat!(include_str!("machines.sh"), "\n", include_str!("btrfs.sh")),
     can: &[Capability::Snapshot, Capability::DiskLimit],
 };

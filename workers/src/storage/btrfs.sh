@@ -1,10 +1,4 @@
-# The storage btrfs: a guest's volume is a subvolume in /var/lib/machines. Volumes are named, and every function that
-# makes, renames or removes one answers when that is durable.
-
-volumes=$R/var/lib/machines
-
-volume_path() { printf '%s' "$volumes/$1"; }
-volume_exists() { [ -d "$volumes/$1" ] && [ ! -L "$volumes/$1" ]; }
+# The storage btrfs: a guest's volume is a subvolume.
 
 # volume_is_own NAME: whether it is a subvolume, which only whole can be snapshotted.
 volume_is_own() {
@@ -15,10 +9,8 @@ volume_durable() {
 	btrfs filesystem sync "$volumes" >&2
 }
 
-# In a folder that root alone may enter: a guest's root can make programs that run as the host's root.
 volume_create() {
-	mkdir -p "$volumes"
-	chmod go= "$volumes"
+	volume_shelter
 	volume_exists "$1" || btrfs subvolume create "$volumes/$1" >&2
 	volume_durable
 }
@@ -45,24 +37,9 @@ volume_delete() {
 	volume_durable
 }
 
-# volume_rename FROM TO: from any half-way point of itself.
-volume_rename() {
-	if [ -e "$volumes/$1" ]; then
-		[ ! -e "$volumes/$2" ] || fail permanent VSJ0452 "there is a volume $2 already"
-		mv -T "$volumes/$1" "$volumes/$2"
-	fi
-	volume_durable
-}
-
-# volume_readable TEXT: bytes of a guest's tree as they may be shown.
-volume_readable() {
-	printf '%s' "$1" | tr -c '[:alnum:]._/ -' '?'
-}
-
 # volume_foreign NAME: sets foreign to the first thing in it that a copy would miss: a nested subvolume that is not
 # empty, or a mount. Empty if there is none. An empty nested subvolume is copied as the directory that it looks like.
 volume_foreign() {
-	foreign=
 	volume_own=$(btrfs subvolume show "$volumes/$1" | head -n 1)
 	# A nested name with a newline in it gives lines that name no empty directory: refused like the rest.
 	volume_list=$(btrfs subvolume list -o "$volumes/$1")
@@ -77,19 +54,7 @@ volume_foreign() {
 	done <<-END
 		$volume_list
 	END
-	while read -r _ _ _ _ volume_mount _; do
-		case $volume_mount in
-		"$volumes/$1"/*)
-			foreign="the mount $(volume_readable "${volume_mount#"$volumes/$1/"}")"
-			return 0
-			;;
-		esac
-	done <"/proc/self/mountinfo"
-}
-
-# volume_free: bytes that can still be written.
-volume_free() {
-	df --output=avail -B1 "$volumes" | tail -n 1 | tr -d ' '
+	volume_mounted "$1"
 }
 
 # volume_used NAME: bytes that its files take, from the counters of the file system where it keeps them.

@@ -1,7 +1,7 @@
 # GUEST: the copy of the guest that placement names is here, whole and startable.
 
 volume_exists "$1" || fail permanent VSJ0470 "there is no volume $1 here"
-volume_is_own "$1" || fail permanent VSJ0471 "$1 is a plain directory, not a volume of its own"
+volume_is_own "$1" || fail permanent VSJ0471 "$1 is not a volume of its own"
 guest_defined "$1" || fail permanent VSJ0472 "the guest $1 has no definition here"
 if link_quarantined "$1"; then fail permanent VSJ0486 "the guest $1 is in quarantine"; fi
 if ! guest_running "$1"; then

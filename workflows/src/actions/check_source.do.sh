@@ -1,7 +1,7 @@
 # GUEST: the guest is here, whole, and nothing is in its tree that a copy would miss.
 
 volume_exists "$1" || fail permanent VSJ0470 "there is no volume $1 here"
-volume_is_own "$1" || fail permanent VSJ0471 "$1 is a plain directory, not a volume of its own"
+volume_is_own "$1" || fail permanent VSJ0471 "$1 is not a volume of its own"
 guest_defined "$1" || fail permanent VSJ0472 "the guest $1 has no definition here"
 volume_foreign "$1"
 [ -z "$foreign" ] || fail permanent VSJ0473 "$1 contains $foreign, which a copy would miss"

@@ -18,6 +18,7 @@ host_action! {
     "check-source" version 1, "check {guest} where it is",
     HostAction {
         read_only: true,
+        limit: crate::planner::LONG,
         needs: &[Library::Storage, Library::Runtime],
         do_: include_str!("check_source.do.sh"),
         ..HostAction::EMPTY

@@ -14,6 +14,7 @@ host_action! {
         probe: include_str!("make_volume.probe.sh"),
         do_: include_str!("make_volume.do.sh"),
         undo: include_str!("make_volume.undo.sh"),
+        limit: crate::planner::LONG,
         ..HostAction::EMPTY
     }
 }

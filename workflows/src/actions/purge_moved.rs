@@ -13,6 +13,7 @@ host_action! {
         needs: &[Library::Storage, Library::Runtime],
         probe: include_str!("purge_moved.probe.sh"),
         do_: include_str!("purge_moved.do.sh"),
+        limit: crate::planner::LONG,
         ..HostAction::EMPTY
     }
 }

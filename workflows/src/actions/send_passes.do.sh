@@ -1,10 +1,10 @@
-# GUEST SNAPSHOT JOB ADDRESS PORT USER HOST-KEY BYTES MAX-DOWNTIME ON-BUDGET BWLIMIT COMPRESS RUNNING: copies the guest
+# GUEST SNAPSHOT JOB ADDRESS PORT USER HOST-KEY BYTES MAX-DOWNTIME ON-BUDGET BWLIMIT COMPRESS RUNNING STILL: copies the guest
 # while it runs, again and again, until a further pass would be short enough to be made while it stands still, or passes
-# stop getting shorter. Each pass reads a fresh snapshot: that makes the next write through a mapping change its file's time,
-# but for what transfer_begins tells.
+# stop getting shorter. If the storage can take pictures that stand STILL, each pass reads a fresh one: that makes the next
+# write through a mapping change its file's time, but for what transfer_begins tells. Otherwise it reads the guest's tree.
 # What was sent stays sent: killed in a pass, it begins with a new pass, which sends only what is missing.
 
-guest=$1 snapshot=$2 job=$3 bytes=$8 max_downtime=$9 on_budget=${10} running=${13}
+guest=$1 snapshot=$2 job=$3 bytes=$8 max_downtime=$9 on_budget=${10} running=${13} still=${14}
 transfer_to "$job" "$4" "$5" "$6" "$7"
 transfer_with "${11}" "${12}"
 
@@ -27,9 +27,15 @@ while :; do
 	volume_foreign "$guest"
 	[ -z "$foreign" ] || fail permanent VSJ0473 "$guest contains $foreign, which a copy would miss"
 	transfer_begins "$job"
-	volume_snapshot "$guest" "$snapshot"
+	if [ "$still" = yes ]; then
+		volume_snapshot "$guest" "$snapshot"
+		tree=$(volume_path "$snapshot")
+	else
+		tree=$(volume_path "$guest")
+		transfer_lives "$job" "$guest" "$tree"
+	fi
 	begin=$(date +%s%3N)
-	transfer_send "$job" "$(volume_path "$snapshot")" "$bytes" "pass $pass"
+	transfer_send "$job" "$tree" "$bytes" "pass $pass"
 	transfer_judge "pass $pass"
 	took=$(($(date +%s%3N) - begin))
 	transfer_since "$job"

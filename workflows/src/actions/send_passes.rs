@@ -6,9 +6,9 @@ use crate::planner::host_action;
 use crate::{GuestName, Line, OnBudget, Ref, ShortId, Span, VolumeName, YesNo};
 
 host_action! {
-    /// Copies it again and again, each time from a fresh snapshot, until a further pass would be short enough to be made
+    /// Copies it again and again, each time from a fresh snapshot where there can be one, until a further pass would be short enough to be made
     /// while the guest stands still, or passes stop getting shorter.
-    SendPasses { guest: GuestName, snapshot: Ref<VolumeName>, job: Ref<ShortId>, address: Line, port: u16, user: Line, host_key: Ref<String>, bytes: Ref<u64>, max_downtime: Span, on_budget: OnBudget, bwlimit: Line, compress: YesNo, running: Ref<YesNo> } -> PassesSent {
+    SendPasses { guest: GuestName, snapshot: Ref<VolumeName>, job: Ref<ShortId>, address: Line, port: u16, user: Line, host_key: Ref<String>, bytes: Ref<u64>, max_downtime: Span, on_budget: OnBudget, bwlimit: Line, compress: YesNo, running: Ref<YesNo>, still: YesNo } -> PassesSent {
         /// How many.
         passes: u32,
         /// Files of the last one.
