@@ -84,7 +84,18 @@ impl Site {
     /// # Errors
     /// There can be one, and yet it fails.
     pub fn with_slow_guest(bytes: usize) -> anyhow::Result<Option<Self>> {
-        let Some(site) = Self::up_with(2, |_| ",bwlimit=8m")? else {
+        Self::with_slow_guest_on(bytes, |_| ",bwlimit=8m")
+    }
+
+    /// The same on hosts with other options in slaves.conf, which say how slow.
+    ///
+    /// # Errors
+    /// There can be one, and yet it fails.
+    pub fn with_slow_guest_on(
+        bytes: usize,
+        options: impl Fn(&str) -> &'static str,
+    ) -> anyhow::Result<Option<Self>> {
+        let Some(site) = Self::up_with(2, options)? else {
             return Ok(None);
         };
         let tree = Tree::of(Template::Tiny)?;

@@ -1,6 +1,8 @@
 //! What the move of a guest goes through while it is copied: a cable that is cut for a while, an sshd that is killed, a
 //! target that is booted anew, another master that takes over.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, ensure};
 use serde_json::Value;
 use vsjob_tests::figures;
@@ -159,6 +161,78 @@ fn a_master_whose_hosts_obey_another_changes_nothing_any_more_and_says_why() -> 
     site.vsjob(&["scan", "--accept", seal])?.ok()?;
     site.succeeds(&id)?;
     lives_on(&site, "vsh-02", &content)
+}
+
+#[test]
+fn a_move_between_hosts_that_cannot_reach_each_other_goes_on_after_each_break_and_leaves_no_way()
+-> anyhow::Result<()> {
+    let options = |host: &str| {
+        if host == "vsh-02" {
+            ",bwlimit=8m,relay"
+        } else {
+            ",bwlimit=8m"
+        }
+    };
+    let Some(mut site) = Site::with_slow_guest_on(SIZE, options)? else {
+        return Ok(());
+    };
+    let content = content(&site, "vsh-01")?;
+    site.lab.part("vsh-01", "vsh-02")?;
+    for (from, to) in [("vsh-01", "vsh-02"), ("vsh-02", "vsh-01")] {
+        let reached = site
+            .lab
+            .run(from, &format!("ssh-keyscan -T 1 {to} 2>/dev/null || true"))?;
+        ensure!(reached.is_empty(), "{from} reaches {to}");
+    }
+    let before = listens(&site)?;
+
+    let (id, _) = copying(&site, "vsh-02")?;
+    let during = listens(&site)?;
+    let ways: Vec<_> = during.difference(&before).collect();
+    ensure!(
+        matches!(&ways[..], [way] if way.starts_with("vsh-01 0100007F:")),
+        "before: {before:?}, during: {during:?}"
+    );
+    site.lab.kill_sshd("vsh-02")?;
+    let after_target = missing_sent(&site.succeeds(&id)?)?;
+    lives_on(&site, "vsh-02", &content)
+        .map_err(|error| error.context("after the target's sshd was killed"))?;
+
+    let (id, _) = copying(&site, "vsh-01")?;
+    site.lab.kill_sshd("vsh-02")?;
+    let after_source = missing_sent(&site.succeeds(&id)?)?;
+    lives_on(&site, "vsh-01", &content)
+        .map_err(|error| error.context("after the source's sshd was killed"))?;
+
+    let (id, follower) = copying(&site, "vsh-02")?;
+    drop(follower);
+    site.kill_master()?;
+    site.start_master()?;
+    let after_master = missing_sent(&site.succeeds(&id)?)?;
+    lives_on(&site, "vsh-02", &content).map_err(|error| error.context("after the master was killed"))?;
+
+    until("no way is left", || Ok(listens(&site)? == before))?;
+    let sockets = std::fs::read_dir(site.program.folder().join("ssh"))?;
+    let left = sockets.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let left: Vec<_> = left.filter(|name| name.starts_with("relay-")).collect();
+    ensure!(left.is_empty(), "{left:?}");
+    figures::tell(format_args!(
+        "through the master: of {SIZE} bytes {after_target} were sent after the target's sshd was killed, {after_source} after the source's, {after_master} after the master"
+    ));
+    Ok(())
+}
+
+/// Where the two hosts listen, each as its kernel tells it.
+fn listens(site: &Site) -> anyhow::Result<BTreeSet<String>> {
+    let mut all = BTreeSet::new();
+    for host in ["vsh-01", "vsh-02"] {
+        let told = site.lab.run(
+            host,
+            "awk '$4 == \"0A\" { print $2 }' /proc/net/tcp /proc/net/tcp6",
+        )?;
+        all.extend(told.lines().map(|address| format!("{host} {address}")));
+    }
+    Ok(all)
 }
 
 /// Volumes, definitions and what is enabled, on every host.

@@ -1,5 +1,5 @@
 //! A job's key on the target: it is added without harm to the others; and what it runs: a receiver that a broken line has
-//! left is ended by the next one, and nobody else.
+//! left is ended by the next one, and nobody else. And what the source asks for before it sends.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -213,5 +213,32 @@ fn a_pass_that_is_to_be_compressed_is_taken_and_sends_less() -> anyhow::Result<(
     };
     ensure!(sent("no")? > 2_000_000);
     ensure!(sent("yes")? < 20_000);
+    Ok(())
+}
+
+#[test]
+fn a_way_that_more_than_the_source_itself_can_enter_is_refused() -> anyhow::Result<()> {
+    let enters = |address: &str| {
+        let listener = std::net::TcpListener::bind((address, 0))?;
+        let port = listener.local_addr()?.port().to_string();
+        let text = ". \"$2\"; . \"$3\"; transfer_secluded \"$1\"";
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-euc", text, "test", &port, PRELUDE, TRANSFER])
+            .env("R", "");
+        shell.output()
+    };
+    for address in ["127.0.0.1", "::1"] {
+        let alone = enters(address)?;
+        ensure!(alone.status.success(), "{address}: {alone:?}");
+    }
+    for address in ["0.0.0.0", "::"] {
+        let open = enters(address)?;
+        let said = String::from_utf8_lossy(&open.stderr);
+        ensure!(
+            open.status.code() == Some(78) && said.starts_with("VSJ0469"),
+            "{address}: {open:?}"
+        );
+    }
     Ok(())
 }

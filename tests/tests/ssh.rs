@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use vsjob_engine::SystemClock;
+use vsjob_engine::{Clock as _, SystemClock};
 use vsjob_tests::needs;
 use vsjob_tests::sshd::{self, Sshd};
 use vsjob_workers::{
-    Answer, Drivers, Host, HostError, HostParts, Question, Script, SshLine, SshOptions, end_leftovers,
+    Answer, Drivers, Host, HostError, HostParts, Line as _, Question, Script, SshLine, SshOptions,
+    end_leftovers,
 };
 
 const MOMENT: Duration = Duration::from_secs(20);
@@ -149,4 +150,77 @@ async fn what_a_killed_master_left_connected_is_ended() -> anyhow::Result<()> {
     // Its owner, were it still there, would connect anew.
     assert_eq!(ask(&left, "exit 3").await?.code, 3);
     Ok(())
+}
+
+/// Who answers at a port of the loopback: the first line that an sshd says.
+fn greeting(port: u16) -> Option<String> {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+    let mut said = [0; 4];
+    std::io::Read::read_exact(&mut stream, &mut said).ok()?;
+    Some(String::from_utf8_lossy(&said).into_owned())
+}
+
+/// Whether anybody but this machine itself reaches that port.
+fn is_open(port: u16) -> anyhow::Result<bool> {
+    let mut all = std::fs::read_to_string("/proc/net/tcp")?;
+    all.push_str(&std::fs::read_to_string("/proc/net/tcp6")?);
+    Ok(all.to_uppercase().contains(&format!(" 00000000:{port:04X} ")))
+}
+
+#[tokio::test]
+async fn a_host_reaches_another_through_the_master_for_as_long_as_it_may() -> anyhow::Result<()> {
+    let (Some(mut near), Some(mut far)) = (sshd().await?, sshd().await?) else {
+        return Ok(());
+    };
+    let line = |sshd: &Sshd| SshLine::new("127.0.0.1", None, Some(sshd.port()), &sshd.options());
+    let (to_near, to_far) = (line(&near), line(&far));
+    let address = format!("127.0.0.1:{}", far.port());
+
+    let exposed = to_far.expose(&address).await?;
+    let mode = std::fs::metadata(&exposed.at)?.permissions();
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777,
+        0o600,
+        "others of the master reach it"
+    );
+    let reached = to_near.reach(&exposed).await?;
+    assert_eq!(greeting(reached.port).as_deref(), Some("SSH-"));
+    assert!(!is_open(reached.port)?, "others of the network reach it");
+
+    // Either connection is lost: the way is gone, and can be made anew.
+    for lost in [true, false] {
+        let exposed = to_far.expose(&address).await?;
+        let reached = to_near.reach(&exposed).await?;
+        let sshd = if lost { &mut near } else { &mut far };
+        sshd.kill();
+        gone(reached.port).await?;
+        sshd.resume().await?;
+        to_near.reset().await;
+        to_far.reset().await;
+        drop((reached, exposed));
+        let exposed = to_far.expose(&address).await?;
+        let reached = to_near.reach(&exposed).await?;
+        assert_eq!(greeting(reached.port).as_deref(), Some("SSH-"));
+    }
+
+    let exposed = to_far.expose(&address).await?;
+    let reached = to_near.reach(&exposed).await?;
+    let (socket, port) = (exposed.at.clone(), reached.port);
+    drop((reached, exposed));
+    gone(port).await?;
+    until("the socket is gone", || !socket.exists()).await
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) -> anyhow::Result<()> {
+    for _ in 0..2000 {
+        if is_so() {
+            return Ok(());
+        }
+        SystemClock.sleep(Duration::from_millis(10)).await;
+    }
+    anyhow::bail!("it never came to this: {what}")
+}
+
+async fn gone(port: u16) -> anyhow::Result<()> {
+    until("nobody answers any more", || greeting(port).is_none()).await
 }

@@ -20,7 +20,12 @@ struct World {
 }
 
 fn a_move(from: &'static Driver, to: &'static Driver) -> anyhow::Result<World> {
-    let options = [from, to].map(|storage| format!(":storage={}", storage.name));
+    a_move_with(from, to, "")
+}
+
+/// The same, the target with more options in slaves.conf.
+fn a_move_with(from: &'static Driver, to: &'static Driver, more: &str) -> anyhow::Result<World> {
+    let options = [(from, ""), (to, more)].map(|(storage, more)| format!(":storage={}{more}", storage.name));
     let pool = PaperPool::with(&options.each_ref().map(String::as_str))?;
     let reference = tempfile::tempdir()?;
     guests::fill(reference.path())?;
@@ -151,6 +156,27 @@ async fn a_move_whose_every_step_is_done_twice_is_a_move_between_any_two_storage
             .with_context(|| format!("from {} to {}", from.name, to.name))?;
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_between_hosts_that_cannot_reach_each_other_is_a_move_through_the_master() -> anyhow::Result<()>
+{
+    let apart = |world: &World| world.pool.host(1).write("fault/apart", "");
+    let mut world = a_move(&BTRFS, &BTRFS)?;
+    apart(&world)?;
+    let direct = done_twice(&mut world).await.unwrap_err();
+    ensure!(
+        format!("{direct:#}").contains("Connection timed out"),
+        "{direct:#}"
+    );
+
+    let mut world = a_move_with(&BTRFS, &BTRFS, ",relay")?;
+    apart(&world)?;
+    done_twice(&mut world).await?;
+    guests::nothing_left(world.pool.host(1), &["ldap.moved-"])?;
+    let left = std::fs::read_dir(world.pool.host(1).path("run/paper/relay"))?.count();
+    ensure!(left == 0, "{left} ways are left");
+    guests::lives_only_on(&world.pool, 2, world.reference.path())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use vsjob_engine::{Clock, Epoch, HostName};
 use crate::channel::{Answer, Channel, ChannelError, Request};
 use crate::claim::{self, Claim};
 use crate::frame::printable;
-use crate::line::{Line, LineError};
+use crate::line::{Line, LineError, Pending};
 use crate::{Drivers, HostError, Script, answer, internal};
 
 /// Channels a host: one for what takes a moment, one for what must not wait for it.
@@ -248,6 +248,35 @@ impl Host {
                 what,
                 why: format!("`{}` is no epoch", printable(epoch)),
             })
+        })
+    }
+
+    /// The way to it.
+    pub(crate) fn line(&self) -> &dyn Line {
+        self.parts.line.as_ref()
+    }
+
+    /// What `act` does over its connection, which is made anew if that fails: it may have died unnoticed.
+    pub(crate) async fn on_line<'a, T>(
+        &self,
+        limit: Duration,
+        act: impl Fn() -> Pending<'a, Result<T, LineError>>,
+    ) -> Result<T, HostError> {
+        let mut why = LineError::Unreachable(String::new());
+        for _ in 0..2 {
+            let acted = tokio::select! {
+                acted = act() => acted,
+                () = self.clock.sleep(limit) => Err(LineError::Unreachable("no answer".to_owned())),
+            };
+            match acted {
+                Ok(done) => return Ok(done),
+                Err(error) => why = error,
+            }
+            self.parts.line.reset().await;
+        }
+        Err(HostError::NoRelay {
+            host: self.name().clone(),
+            why: why.to_string(),
         })
     }
 

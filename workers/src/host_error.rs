@@ -57,6 +57,8 @@ pub enum HostError {
     },
     #[error("{what} on {host} was interrupted before its end")]
     Interrupted { host: HostName, what: String },
+    #[error("nothing can be relayed over the connection to {host}: {why}")]
+    NoRelay { host: HostName, why: String },
     #[error("`{name}` is not a host of slaves.conf")]
     UnknownHost { name: String },
     #[error("the arguments of {action} do not fit it: {why}")]
@@ -88,6 +90,7 @@ impl HostError {
             Self::UnknownHost { .. } => "VSJ0314",
             Self::BadArguments { .. } => "VSJ0315",
             Self::UnknownAction { .. } => "VSJ0316",
+            Self::NoRelay { .. } => "VSJ0318",
             Self::OtherMachine { .. } => "VSJ0540",
         }
     }
@@ -122,6 +125,9 @@ impl HostError {
             Self::BadAnswer { .. } => {
                 "this is a fault in vsjob or a strange tool on the host: `vsjob logs JOB` shows what it said"
             }
+            Self::NoRelay { .. } => {
+                "let sshd forward for root: AllowTcpForwarding yes, and no DisableForwarding"
+            }
             Self::UnknownHost { .. } => "add the host to slaves.conf, or correct its name",
             Self::BadArguments { .. } | Self::UnknownAction { .. } => {
                 "the job was planned by another version of vsjob: finish it with that one"
@@ -138,6 +144,7 @@ impl HostError {
             | Self::LineLost { .. }
             | Self::LimitExceeded { .. }
             | Self::Stalled { .. }
+            | Self::NoRelay { .. }
             | Self::Interrupted { .. } => Class::Transient,
             Self::HostKeyChanged { .. }
             | Self::HostKeyUnknown { .. }

@@ -18,6 +18,8 @@ macro_rules! scripts {
 scripts! {
     /// Who the host is.
     HELLO = "hello.sh" with [];
+    /// Where its sshd listens.
+    SSHD = "sshd.sh" with [];
     /// Claims a host.
     CLAIM = "claim.sh" with [PROCESS];
     /// Ends a channel that hangs.

@@ -19,6 +19,7 @@ pub mod network;
 mod perform;
 mod pool;
 mod registry;
+mod relay;
 mod run_name;
 pub mod runtime;
 pub mod storage;
@@ -34,7 +35,9 @@ pub use driver::{Capability, Driver, Drivers, Library};
 pub use frame::Capture;
 pub use host::{Facts, Host, HostParts, Question};
 pub use host_error::HostError;
-pub use line::{Line, LineError, PaperLine, Pending, SshLine, SshOptions, Wire, end_leftovers};
+pub use line::{
+    Exposed, Line, LineError, PaperLine, Pending, Reached, SshLine, SshOptions, Wire, end_leftovers,
+};
 pub use pool::Pool;
 pub use registry::{Action, Registry, Script, Side};
 pub use run_name::{NoRunName, Run, RunName};

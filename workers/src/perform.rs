@@ -9,6 +9,7 @@ use vsjob_engine::{Clock, Epoch, Mode, Outcome, Outputs, Progress, Work};
 
 use crate::host::{Host, Question};
 use crate::launched::{self, Launched, State, Trouble};
+use crate::relay::{self, Relay};
 use crate::run_name::RunName;
 use crate::{HostAction, HostError, Script, Side, answer};
 
@@ -36,6 +37,8 @@ impl Claims {
 /// One action on one host.
 pub(crate) struct Performer {
     pub(crate) host: Arc<Host>,
+    /// The other host of the step, if it has one.
+    pub(crate) other: Option<Arc<Host>>,
     pub(crate) claims: Claims,
     pub(crate) action: &'static HostAction,
     pub(crate) clock: Arc<dyn Clock>,
@@ -112,13 +115,20 @@ impl Performer {
             name: RunName::of(&self.work),
         };
         let script = self.script(side)?;
+        let mut relay = None;
         let state = if self.work.resume {
             launched.follow().await?
         } else {
             self.claims.make().await?;
-            launched.launch(&script, args).await?
+            let mut args = args.to_vec();
+            if side == Side::Do {
+                relay = self.relay(&mut args).await?;
+            }
+            launched.launch(&script, &args).await?
         };
-        match self.follow(&launched, state, &script.name).await? {
+        let state = self.follow(&launched, state, &script.name).await?;
+        drop(relay);
+        match state {
             State::Finished(answer) => Ok(match answer::settle(self.host.name(), &script.name, &answer) {
                 Ok(outputs) => self.complete(side, outputs),
                 Err(failure) => Outcome::Failed(failure),
@@ -132,6 +142,21 @@ impl Performer {
                 self.after_interruption(side, &launched, args).await
             }
         }
+    }
+
+    /// The way to the other host, if the step asks for one; its port takes the place of the word by which it does.
+    async fn relay(&self, args: &mut [String]) -> Result<Option<Relay>, HostError> {
+        let at = self.action.args.iter().position(|name| *name == relay::ARGUMENT);
+        let Some(word) = at.and_then(|at| args.get_mut(at)).filter(|word| *word == "yes") else {
+            return Ok(None);
+        };
+        let other = self.other.as_ref().ok_or_else(|| HostError::BadArguments {
+            action: self.action.name.to_owned(),
+            why: "it needs a second host".to_owned(),
+        })?;
+        let relay = Relay::open(&self.host, other).await?;
+        *word = relay.port().to_string();
+        Ok(Some(relay))
     }
 
     /// Follows a command until it no longer runs, or has run for too long.

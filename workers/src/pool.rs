@@ -158,6 +158,7 @@ impl Pool {
                         action: action.name.to_owned(),
                         why: "it needs a host".to_owned(),
                     })?,
+                    other: hosts.next(),
                     claims,
                     action,
                     clock: Arc::clone(&self.context.clock),

@@ -97,15 +97,28 @@ transfer_end() {
 	durable "$jobs/$1"
 }
 
-# transfer_to JOB ADDRESS PORT USER HOST-KEY: how to reach the target.
+# transfer_to JOB ADDRESS PORT USER HOST-KEY RELAY: how to reach the target: there, or, if RELAY is a port and not `no`, at
+# that port of this host's loopback, which leads through the master to it.
 transfer_to() {
 	printf 'target %s\n' "$5" >"$jobs/$1/known_hosts"
-	transfer_target=$2
+	transfer_target=$2 transfer_port=$3
 	case $2 in *:*) transfer_target="[$2]" ;; esac
-	transfer_shell="ssh -F /dev/null -i $jobs/$1/key -p $3 -l $4 -o IdentitiesOnly=yes -o BatchMode=yes \
+	if [ "$6" != no ]; then
+		transfer_secluded "$6"
+		transfer_target=127.0.0.1 transfer_port=$6
+	fi
+	transfer_shell="ssh -F /dev/null -i $jobs/$1/key -p $transfer_port -l $4 -o IdentitiesOnly=yes -o BatchMode=yes \
 -o HostKeyAlias=target -o StrictHostKeyChecking=yes -o UserKnownHostsFile=$jobs/$1/known_hosts \
 -o GlobalKnownHostsFile=/dev/null -o ConnectTimeout=10 -o ServerAliveInterval=5 -o ServerAliveCountMax=6 \
 -o Compression=no -o Ciphers=^aes128-gcm@openssh.com"
+}
+
+# transfer_secluded PORT: nobody but this host itself reaches that port of it.
+transfer_secluded() {
+	if cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+		grep -qiE "^ *[0-9]+: 0+:$(printf '%04X' "$1") [0-9A-F:]* 0A "; then
+		fail permanent VSJ0469 "this host's sshd lets everybody reach what is forwarded to it"
+	fi
 }
 
 # transfer_with BWLIMIT COMPRESS: how what follows is sent: at most so many KiB a second, 0 for no limit; and compressed, if

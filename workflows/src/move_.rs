@@ -153,6 +153,7 @@ struct Transfer<'a> {
     target: &'a SiteHost,
     bwlimit: Line,
     compress: YesNo,
+    relay: YesNo,
     /// What passes read while it runs stands still.
     still: YesNo,
     names: Names,
@@ -180,6 +181,7 @@ impl Transfer<'_> {
                     on_budget: request.on_budget,
                     bwlimit: self.bwlimit.clone(),
                     compress: self.compress,
+                    relay: self.relay,
                     running,
                     still: self.still,
                 },
@@ -208,6 +210,7 @@ impl Transfer<'_> {
                 bytes: self.bytes,
                 bwlimit: self.bwlimit.clone(),
                 compress: self.compress,
+                relay: self.relay,
             },
         )
         .answers()
@@ -269,6 +272,7 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
         target,
         bwlimit,
         compress: source.compress.or(target.compress),
+        relay: source.relay.or(target.relay),
         still: source.drivers.can(Capability::Snapshot).into(),
         names,
         host_key,

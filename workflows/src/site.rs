@@ -49,6 +49,8 @@ pub struct SiteHost {
     pub bwlimit: u64,
     /// Whether what is copied from and to it is compressed.
     pub compress: YesNo,
+    /// Whether it and other hosts reach each other through the master alone.
+    pub relay: YesNo,
     /// What stands before a path of it in what the master gives to rsync.
     pub destination: Line,
     /// How the master's rsync calls its other half there.
@@ -165,6 +167,7 @@ fn site_host(slave: &Slave, settings: &Settings) -> SiteHost {
         user: line(slave.user.as_deref().unwrap_or("root")),
         bwlimit: slave.bwlimit.map_or(0, |bytes| bytes.div_ceil(1024)),
         compress: slave.compress.into(),
+        relay: slave.relay.into(),
         destination: line(&destination),
         rsync: line(match slave.user.as_deref() {
             None | Some("root") => "rsync",

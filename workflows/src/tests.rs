@@ -200,6 +200,18 @@ fn what_is_copied_is_compressed_when_either_host_says_so() {
 }
 
 #[test]
+fn a_move_goes_through_the_master_when_either_host_says_so() {
+    for (slaves, relayed) in [
+        ("vsh-01\nvsh-02\n", "no"),
+        ("vsh-01:relay\nvsh-02\n", "yes"),
+        ("vsh-01\nvsh-02:relay\n", "yes"),
+    ] {
+        let plan = plan_on(&site_of(slaves), "move", "name=ldap dst=vsh-02");
+        assert_eq!(given_as(&plan, "relay"), [relayed; 2], "{slaves}");
+    }
+}
+
+#[test]
 fn a_guest_moves_between_any_two_storages_and_a_snapshot_is_owed_only_where_one_can_be() {
     for (slaves, still, snapshots) in [
         ("vsh-01\nvsh-02:storage=dir\n", "yes", 1),

@@ -25,6 +25,8 @@ pub struct Slave {
     pub noselect: bool,
     /// Compress what is copied from and to it.
     pub compress: bool,
+    /// It and other hosts cannot reach each other: what is copied from and to it goes through the master.
+    pub relay: bool,
     /// Bytes a second at most that are copied from it.
     pub bwlimit: Option<u64>,
     /// Large copies only then.
@@ -47,6 +49,7 @@ impl Slave {
             name,
             noselect: false,
             compress: false,
+            relay: false,
             bwlimit: None,
             window: None,
             drivers: Drivers::default(),
@@ -163,8 +166,9 @@ fn slave(text: &str, start: usize, problems: &mut Vec<Problem>) -> Option<At<Sla
     })
 }
 
-const OPTIONS: [&str; 10] = [
-    "noselect", "compress", "bwlimit", "window", "driver", "storage", "network", "address", "port", "user",
+const OPTIONS: [&str; 11] = [
+    "noselect", "compress", "relay", "bwlimit", "window", "driver", "storage", "network", "address", "port",
+    "user",
 ];
 
 /// Sets one option.
@@ -178,7 +182,7 @@ fn set(
         let message = format!("unknown option `{}`", crate::frame::printable(name));
         return Err(Problem::new("VSJ0202", span, message).hint(did_you_mean(name, OPTIONS)));
     }
-    let flag = matches!(name, "noselect" | "compress");
+    let flag = matches!(name, "noselect" | "compress" | "relay");
     let (text, at) = match (flag, value) {
         (true, None) => ("", span),
         (true, Some((_, at))) => return Err(Problem::new("VSJ0203", at, format!("`{name}` takes no value"))),
@@ -198,6 +202,7 @@ fn set(
     match name {
         "noselect" => slave.noselect = true,
         "compress" => slave.compress = true,
+        "relay" => slave.relay = true,
         "bwlimit" => slave.bwlimit = Some(bytes(text).ok_or_else(|| bad("a number of bytes such as `10m`"))?),
         "window" => slave.window = Some(window(text).ok_or_else(|| bad("hours such as `22:00-06:00`"))?),
         "driver" => slave.drivers.runtime = driver(RUNTIMES, text, bad)?,
@@ -242,11 +247,11 @@ mod tests {
     #[test]
     fn a_line_is_a_host_and_its_options() {
         let text = "# the pool\n\nvsh-01\n  vsh-02:noselect,bwlimit=10m,window=22:00-06:00 # old\n\
-                    vsh-03:address=fe80::1%eth0,port=2222,user=admin,compress,driver=nspawn,storage=btrfs\n";
+                    vsh-03:address=fe80::1%eth0,port=2222,user=admin,compress,relay,driver=nspawn,storage=btrfs\n";
         let hosts = Slaves::parse("slaves.conf", text).unwrap().hosts;
         let names: Vec<_> = hosts.iter().map(|host| host.name.as_str()).collect();
         assert_eq!(names, ["vsh-01", "vsh-02", "vsh-03"]);
-        assert!(hosts[1].noselect && !hosts[0].noselect && hosts[2].compress);
+        assert!(hosts[1].noselect && !hosts[0].noselect && hosts[2].compress && hosts[2].relay);
         assert_eq!(hosts[1].bwlimit, Some(10 << 20));
         assert_eq!(hosts[2].address.as_deref(), Some("fe80::1%eth0"));
         assert_eq!(

@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use tokio::process::Command;
 
-use super::{LOOP, Line, LineError, Pending, Wire};
+use super::{Exposed, LOOP, Line, LineError, Pending, Reached, Wire};
 
 /// A line to a folder.
 #[derive(Clone, Debug)]
@@ -31,6 +32,19 @@ impl PaperLine {
     fn is_away(&self) -> bool {
         let faults = ["off", "cut"].map(|fault| self.root.join("fault").join(fault));
         !self.root.exists() || faults.iter().any(|fault| fault.exists())
+    }
+}
+
+/// The number that the next way through the master has as its port.
+static RELAYS: AtomicU16 = AtomicU16::new(20_000);
+
+/// A file that says where a port of a paper host leads.
+struct Way(PathBuf);
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        // It may be gone with a reboot.
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 
@@ -74,6 +88,32 @@ impl Line for PaperLine {
                 answers: Box::new(answers),
                 errors: Box::new(errors),
                 process: Box::new(child),
+            })
+        })
+    }
+
+    fn expose<'a>(&'a self, _: &'a str) -> Pending<'a, Result<Exposed, LineError>> {
+        Box::pin(async {
+            Ok(Exposed {
+                at: self.root.clone(),
+                held: Box::new(()),
+            })
+        })
+    }
+
+    fn reach<'a>(&'a self, exposed: &'a Exposed) -> Pending<'a, Result<Reached, LineError>> {
+        Box::pin(async {
+            let port = RELAYS.fetch_add(1, Ordering::Relaxed);
+            let way = self.root.join("run/paper/relay").join(port.to_string());
+            let held = Way(way.clone());
+            let made = async {
+                tokio::fs::create_dir_all(way.parent().unwrap_or(&self.root)).await?;
+                tokio::fs::write(&way, exposed.at.as_os_str().as_encoded_bytes()).await
+            };
+            made.await.map_err(|e| LineError::Unreachable(e.to_string()))?;
+            Ok(Reached {
+                port,
+                held: Box::new(held),
             })
         })
     }

@@ -5,13 +5,15 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use super::{LOOP, Line, LineError, Pending, Wire};
+use super::forward::{Forward, Forwarding};
+use super::{Exposed, LOOP, Line, LineError, Pending, Reached, Wire};
 
 /// What all connections have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,10 @@ pub struct SshOptions {
     /// How often a silent line is tried; three failures end it.
     pub keep_alive: Duration,
 }
+
+/// What the sockets are called at which sshds of hosts are exposed, and the number of the next.
+const RELAY: &str = "relay-";
+static EXPOSED: AtomicU64 = AtomicU64::new(1);
 
 /// A line over SSH.
 pub struct SshLine {
@@ -81,6 +87,10 @@ impl SshLine {
         Ok(Arc::clone(session.insert(Arc::new(fresh))))
     }
 
+    async fn forward(&self, forwarding: Forwarding) -> Result<Forward, LineError> {
+        Forward::open(self.session().await?, forwarding).await
+    }
+
     async fn start(&self) -> Result<Wire, LineError> {
         let session = self.session().await?;
         let mut command = if self.sudo {
@@ -115,6 +125,36 @@ impl SshLine {
 impl Line for SshLine {
     fn open(&self) -> Pending<'_, Result<Wire, LineError>> {
         Box::pin(self.start())
+    }
+
+    fn expose<'a>(&'a self, address: &'a str) -> Pending<'a, Result<Exposed, LineError>> {
+        Box::pin(async {
+            let number = EXPOSED.fetch_add(1, Ordering::Relaxed);
+            let socket = self.control_directory.join(format!("{RELAY}{number}"));
+            // One that a killed master has left is in the way.
+            let _ = tokio::fs::remove_file(&socket).await;
+            let forward = self
+                .forward(Forwarding::Near(socket.clone(), address.to_owned()))
+                .await?;
+            Ok(Exposed {
+                at: socket,
+                held: Box::new(forward),
+            })
+        })
+    }
+
+    fn reach<'a>(&'a self, exposed: &'a Exposed) -> Pending<'a, Result<Reached, LineError>> {
+        Box::pin(async {
+            let forward = self.forward(Forwarding::Far(exposed.at.clone())).await?;
+            let port = forward.said.parse().map_err(|_| {
+                let said = crate::frame::printable(&forward.said);
+                LineError::Unreachable(format!("`{said}` is no port"))
+            })?;
+            Ok(Reached {
+                port,
+                held: Box::new(forward),
+            })
+        })
     }
 
     fn reset(&self) -> Pending<'_, ()> {
@@ -171,11 +211,11 @@ pub async fn end_leftovers(control_directory: &Path) -> std::io::Result<()> {
                 .status()
                 .await;
         }
-        if entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(b".ssh-connection")
-        {
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(RELAY.as_bytes()) {
+            let _ = tokio::fs::remove_file(entry.path()).await;
+        }
+        if name.as_encoded_bytes().starts_with(b".ssh-connection") {
             let _ = tokio::fs::remove_dir_all(entry.path()).await;
         }
     }

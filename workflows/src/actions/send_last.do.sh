@@ -1,11 +1,11 @@
-# GUEST JOB ADDRESS PORT USER HOST-KEY BYTES BWLIMIT COMPRESS: the last pass, from the tree of the guest that stands
-# still. What the target answers is durable there.
+# GUEST JOB ADDRESS PORT USER HOST-KEY BYTES BWLIMIT COMPRESS RELAY: the last pass, from the tree of the guest that
+# stands still. What the target answers is durable there.
 
 guest_state "$1"
 [ "$guest_state" = stopped ] || fail permanent VSJ0482 "the guest $1 runs"
 volume_foreign "$1"
 [ -z "$foreign" ] || fail permanent VSJ0473 "$1 contains $foreign, which a copy would miss"
-transfer_to "$2" "$3" "$4" "$5" "$6"
+transfer_to "$2" "$3" "$4" "$5" "$6" "${10}"
 transfer_with "$8" "$9"
 first=yes
 [ ! -e "$jobs/$2/last" ] || first=no

@@ -7,7 +7,7 @@ use crate::{GuestName, Line, Ref, ShortId, YesNo};
 
 host_action! {
     /// The last pass: what the target answers is durable there.
-    SendLast { guest: GuestName, job: Ref<ShortId>, address: Line, port: u16, user: Line, host_key: Ref<String>, bytes: Ref<u64>, bwlimit: Line, compress: YesNo } -> LastSent {
+    SendLast { guest: GuestName, job: Ref<ShortId>, address: Line, port: u16, user: Line, host_key: Ref<String>, bytes: Ref<u64>, bwlimit: Line, compress: YesNo, relay: YesNo } -> LastSent {
         /// Files of the guest.
         files: u64,
         /// Their bytes.
@@ -17,7 +17,7 @@ host_action! {
         /// How many files the copy gained; `unknown` if the pass was begun twice.
         grown: String,
     }
-    "send-last" version 2, "copy the rest of {guest}",
+    "send-last" version 3, "copy the rest of {guest}",
     HostAction {
         needs: &[Library::Storage, Library::Runtime, Library::Transfer],
         probe: include_str!("send_last.probe.sh"),

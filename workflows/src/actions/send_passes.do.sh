@@ -1,11 +1,11 @@
-# GUEST SNAPSHOT JOB ADDRESS PORT USER HOST-KEY BYTES MAX-DOWNTIME ON-BUDGET BWLIMIT COMPRESS RUNNING STILL: copies the guest
-# while it runs, again and again, until a further pass would be short enough to be made while it stands still, or passes
-# stop getting shorter. If the storage can take pictures that stand STILL, each pass reads a fresh one: that makes the next
+# GUEST SNAPSHOT JOB ADDRESS PORT USER HOST-KEY BYTES MAX-DOWNTIME ON-BUDGET BWLIMIT COMPRESS RELAY RUNNING STILL: copies the
+# guest while it runs, again and again, until a further pass would be short enough to be made while it stands still, or
+# passes stop getting shorter. If the storage can take pictures that stand STILL, each pass reads a fresh one: that makes the next
 # write through a mapping change its file's time, but for what transfer_begins tells. Otherwise it reads the guest's tree.
 # What was sent stays sent: killed in a pass, it begins with a new pass, which sends only what is missing.
 
-guest=$1 snapshot=$2 job=$3 bytes=$8 max_downtime=$9 on_budget=${10} running=${13} still=${14}
-transfer_to "$job" "$4" "$5" "$6" "$7"
+guest=$1 snapshot=$2 job=$3 bytes=$8 max_downtime=$9 on_budget=${10} running=${14} still=${15}
+transfer_to "$job" "$4" "$5" "$6" "$7" "${13}"
 transfer_with "${11}" "${12}"
 
 # What the guest stands still for besides the last pass, in ms: its own stop and start, of which only the guest knows how

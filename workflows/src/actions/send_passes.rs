@@ -8,7 +8,7 @@ use crate::{GuestName, Line, OnBudget, Ref, ShortId, Span, VolumeName, YesNo};
 host_action! {
     /// Copies it again and again, each time from a fresh snapshot where there can be one, until a further pass would be short enough to be made
     /// while the guest stands still, or passes stop getting shorter.
-    SendPasses { guest: GuestName, snapshot: Ref<VolumeName>, job: Ref<ShortId>, address: Line, port: u16, user: Line, host_key: Ref<String>, bytes: Ref<u64>, max_downtime: Span, on_budget: OnBudget, bwlimit: Line, compress: YesNo, running: Ref<YesNo>, still: YesNo } -> PassesSent {
+    SendPasses { guest: GuestName, snapshot: Ref<VolumeName>, job: Ref<ShortId>, address: Line, port: u16, user: Line, host_key: Ref<String>, bytes: Ref<u64>, max_downtime: Span, on_budget: OnBudget, bwlimit: Line, compress: YesNo, relay: YesNo, running: Ref<YesNo>, still: YesNo } -> PassesSent {
         /// How many.
         passes: u32,
         /// Files of the last one.
@@ -20,7 +20,7 @@ host_action! {
         /// How long the guest will probably stand still, in ms.
         predicted: u64,
     }
-    "send-passes" version 2, "copy {guest} while it runs",
+    "send-passes" version 3, "copy {guest} while it runs",
     HostAction {
         needs: &[Library::Storage, Library::Runtime, Library::Transfer],
         probe: include_str!("send_passes.probe.sh"),
