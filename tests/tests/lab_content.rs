@@ -36,6 +36,37 @@ fn what_a_guest_rewrites_and_maps_while_it_moves_out_of_a_folder_is_all_there() 
     all_is_there(",storage=dir", "")
 }
 
+/// The page cache is written back before each pass, so what the kernel then tells of a page's next write hides nearly always
+/// that somebody was not asked.
+#[test]
+fn a_host_knows_which_files_a_guest_has_mapped() -> anyhow::Result<()> {
+    let Some(writer) = writer(&tempfile::tempdir()?)? else {
+        return Ok(());
+    };
+    let Some(site) = Site::up_with(2, |_| ",storage=dir")? else {
+        return Ok(());
+    };
+    let tree = Tree::of(Template::Tiny)?;
+    tree.file("bin/service", 0o755, &writer)?;
+    site.template("writer", &tree.archive()?)?;
+    site.guest("web", ADDRESS, "vsh-01", "writer")?;
+
+    let id = site.submit(&[&MOVE[..], &["--max-downtime", "1ms"]].concat())?;
+    let mut follower = site.follow(&id)?;
+    follower.until("step started", "copy web while it runs")?;
+    site.vsjob(&["pause", &id])?.ok()?;
+    follower.until("step succeeded", "copy web while it runs")?;
+    let noted = site.lab.run(
+        "vsh-01",
+        "cd /var/lib/machines/web/var/lib/data/written
+         find . -name 'mapped.*' -printf '%i\\n' | LC_ALL=C sort | LC_ALL=C comm -12 - /var/lib/vsjob/jobs/*/mapped",
+    )?;
+    ensure!(!noted.is_empty(), "none is noted");
+    site.vsjob(&["resume", &id])?.ok()?;
+    site.succeeds(&id)?;
+    site.is_in_order()
+}
+
 /// Moves a guest that writes all the time between two hosts with these options.
 fn all_is_there(from: &'static str, to: &'static str) -> anyhow::Result<()> {
     let Some(writer) = writer(&tempfile::tempdir()?)? else {
