@@ -131,6 +131,38 @@ fn folders_that_change_places_and_back_within_a_pass_are_right_in_the_copy() -> 
 }
 
 #[test]
+fn what_vanishes_from_a_search_is_no_failure_of_a_pass_and_anything_else_is() -> anyhow::Result<()> {
+    let Some(host) = host()? else { return Ok(()) };
+    run(
+        &host,
+        r#"
+        rewrite() {
+            echo "$1" >"$R/tree/file"
+            touch -d '2026-01-01 00:00:00' "$R/tree/file"
+        }
+        misses() {
+            printf '#!/bin/sh\n/usr/bin/find "$@"\necho "find: x: %s" >&2\nexit 1\n' "$1" >"$R/bin/find"
+            chmod +x "$R/bin/find"
+        }
+        rewrite x
+        pass
+        rewrite y
+        misses 'No such file or directory'
+        pass
+        [ "$(cat "$R/copy/file")" = y ]
+        code=0
+        (unset transfer_live; last_pass) || code=$?
+        [ "$code" = 75 ]
+        misses 'Input/output error'
+        code=0
+        (pass) || code=$?
+        [ "$code" = 75 ]
+        rm "$R/bin/find"
+        last_pass"#,
+    )
+}
+
+#[test]
 fn a_link_in_place_of_a_folder_brings_nothing_of_the_host() -> anyhow::Result<()> {
     let Some(host) = host()? else { return Ok(()) };
     run(

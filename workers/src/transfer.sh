@@ -174,10 +174,17 @@ transfer_sees() {
 		exec "$@"' sees "$transfer_tree" "$@"
 }
 
-# transfer_since JOB: the pass that began last is whole: what has not changed since it began is right in the copy. If
-# something of a guest that runs vanished from under the search for what had changed, the earlier moment stands.
+# transfer_finds COMMAND…: searches the tree. What a guest that runs has moved or removed by then is no failure: that has
+# changed, or the folder that it is in, so the next search finds it.
+transfer_finds() {
+	! transfer_sees "$@" 2>"$transfer_dir/errors" || return 0
+	cat "$transfer_dir/errors" >&2
+	[ "${transfer_live:-no}" = yes ] && [ -s "$transfer_dir/errors" ] &&
+		! grep -qv ': No such file or directory$' "$transfer_dir/errors"
+}
+
+# transfer_since JOB: the pass that began last is whole: what has not changed since it began is right in the copy.
 transfer_since() {
-	[ "${transfer_searched:-yes}" = yes ] || return 0
 	printf '%s.%s\n' "${transfer_begin%?????????}" "${transfer_begin#"${transfer_begin%?????????}"}" >"$jobs/$1/since.part"
 	transfer_keep "$jobs/$1/since"
 	[ -e "$jobs/$1/folders.now" ] || return 0
@@ -198,12 +205,7 @@ transfer_send() {
 	fi
 	transfer_changed &
 	transfer_run --delete --partial-dir=/scratch --log-file="$transfer_dir/log" --log-file-format='%i %n'
-	transfer_searched=yes
-	if ! wait "$!"; then
-		[ "${transfer_live:-no}" = yes ] || fail transient VSJ0467 "what has changed in the guest cannot be found"
-		transfer_searched=no
-		: >"$transfer_dir/changed"
-	fi
+	wait "$!" || fail transient VSJ0467 "what has changed in the guest cannot be found"
 	files=$(transfer_count 'Number of files')
 	size=$(transfer_count 'Total file size')
 	sent=$(transfer_count 'Total bytes sent')
@@ -240,10 +242,10 @@ transfer_changed() {
 			set -- "$@" -o -inum "$transfer_inode"
 		done <"$transfer_dir/mapped"
 	fi
-	transfer_sees find "$transfer_tree" ${transfer_live:+-ignore_readdir_race} -type f \( "$@" \) -printf '%p\0' >"$transfer_dir/found"
+	transfer_finds find "$transfer_tree" -type f \( "$@" \) -printf '%p\0' >"$transfer_dir/found"
 	transfer_renamed
 	# shellcheck disable=SC2016 # it is for the inner shell
-	transfer_sees xargs -0 -r sh -c 'find "$@" -type f -print0' find <"$transfer_dir/renamed" >>"$transfer_dir/found"
+	transfer_finds xargs -0 -r sh -c 'find "$@" -type f -print0' find <"$transfer_dir/renamed" >>"$transfer_dir/found"
 	sed -z "s|^$transfer_tree/||" "$transfer_dir/found" >"$transfer_dir/found.beneath"
 	sort -z -u "$transfer_dir/found.beneath" >"$transfer_dir/changed"
 }
@@ -257,9 +259,9 @@ transfer_renamed() {
 			sed -z "s|^|$transfer_tree/|" >"$transfer_dir/renamed"
 		return
 	fi
-	transfer_sees find "$transfer_tree" ${transfer_live:+-ignore_readdir_race} -type d -newerct "@$transfer_from" -print0 >"$transfer_dir/touched"
+	transfer_finds find "$transfer_tree" -type d -newerct "@$transfer_from" -print0 >"$transfer_dir/touched"
 	# shellcheck disable=SC2016 # it is for the inner shell
-	transfer_sees xargs -0 -r sh -c 'find "$@" -mindepth 1 -maxdepth 1 -type d -newerct "$0" -print0' "@$transfer_from" \
+	transfer_finds xargs -0 -r sh -c 'find "$@" -mindepth 1 -maxdepth 1 -type d -newerct "$0" -print0' "@$transfer_from" \
 		<"$transfer_dir/touched" >"$transfer_dir/renamed"
 }
 
