@@ -104,11 +104,13 @@ impl Client {
     }
 
     async fn patiently(&self, method: Method, path: &str, body: Bytes, away: impl FnOnce()) -> Sent {
-        let begin = self.clock.now();
+        let begin = self.clock.moment().steady;
         let mut away = Some(away);
         loop {
             let sent = self.send(method.clone(), path, body.clone()).await;
-            if matches!(sent, Sent::Answered(..)) || self.clock.now().since(begin) > PATIENCE {
+            if matches!(sent, Sent::Answered(..))
+                || self.clock.moment().steady.saturating_sub(begin) > PATIENCE
+            {
                 return sent;
             }
             if let Some(away) = away.take() {

@@ -37,6 +37,7 @@ launch_orders() {
 	fail) echo 'echo "VSJ0999: a fault was ordered" >&2; exit 78' ;;
 	transient) echo 'echo "VSJ0999: a fault was ordered" >&2; exit 75' ;;
 	hang) echo 'sleep 1000000' ;;
+	wait) echo "until [ -e \"\$R/fault/go\" ]; do cat \"\$R/fault/word\" >\"\$RUN/progress\" 2>/dev/null || true; sleep 0.02; done; $effect" ;;
 	lost) echo "set +e; $effect; kill -KILL 0" ;;
 	cut) echo "'$paper/cut' \"\$R\" 0.3; $effect" ;;
 	reboot) echo "'$paper/reboot' \"\$R\"; sleep 1000000" ;;

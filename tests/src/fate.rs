@@ -1,4 +1,4 @@
-//! A master that dies at one of its durable writes: `tests/lab/fate.c`, preloaded into it.
+//! A master that dies at one of its durable writes, or whose wall clock is set: `tests/lab/fate.c`, preloaded into it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -30,6 +30,7 @@ impl Fate {
             file: file(&told).with_context(|| told.display().to_string())?,
         };
         fate.write([0, 0, 0])?;
+        fate.wall_clock_is_ahead(0)?;
         program.master_env("LD_PRELOAD", &library);
         program.master_env("FATE", &told);
         Ok(Some(fate))
@@ -60,6 +61,14 @@ impl Fate {
     pub fn end(&self) -> anyhow::Result<bool> {
         self.file.write_all_at(&0_i64.to_ne_bytes(), 0)?;
         self.is_met()
+    }
+
+    /// Their wall clock is that many milliseconds ahead of this machine's; behind it, if there are less than none.
+    ///
+    /// # Errors
+    /// They cannot be told.
+    pub fn wall_clock_is_ahead(&self, millis: i64) -> anyhow::Result<()> {
+        Ok(self.file.write_all_at(&millis.to_ne_bytes(), 24)?)
     }
 
     fn write(&self, numbers: [i64; 3]) -> anyhow::Result<()> {

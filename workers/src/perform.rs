@@ -159,27 +159,28 @@ impl Performer {
         Ok(Some(relay))
     }
 
-    /// Follows a command until it no longer runs, or has run for too long.
+    /// Follows a command until it no longer runs, or has run for too long. That is told by the steady clock: the wall clock
+    /// may be set meanwhile.
     async fn follow(&self, launched: &Launched, mut state: State, what: &str) -> Result<State, Trouble> {
-        let begin = self.clock.now();
+        let begin = self.clock.moment().steady;
         let (mut last_word, mut last_heard) = (String::new(), begin);
         let mut wait = FIRST_LOOK;
         while let State::Running(word) = state {
-            let now = self.clock.now();
+            let now = self.clock.moment().steady;
             if word != last_word {
                 self.tell(&word);
                 (last_word, last_heard) = (word, now);
             }
             let host = self.host.name().clone();
             let what = what.to_owned();
-            if now.since(begin) > self.action.limit {
+            if now.saturating_sub(begin) > self.action.limit {
                 let limit = self.action.limit;
                 return self
                     .stop(launched, HostError::LimitExceeded { host, what, limit })
                     .await;
             }
             if let Some(limit) = self.action.stall
-                && now.since(last_heard) > limit
+                && now.saturating_sub(last_heard) > limit
             {
                 return self
                     .stop(launched, HostError::Stalled { host, what, limit })
