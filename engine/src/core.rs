@@ -17,7 +17,7 @@ use crate::state::is_cleaning;
 use crate::world::{World, turn};
 use crate::{
     ActionRef, Actor, Direction, EngineError, Entry, Epoch, Event, Failure, HostName, Job, JobEvent, JobId,
-    Mode, Moment, NewJob, Outcome, Retry, Status, StepNo, StepState, Timestamp, Why, recovery,
+    Mode, Moment, NewJob, Outcome, Retry, Sighting, Status, StepNo, StepState, Timestamp, Why, recovery,
 };
 
 /// How the engine behaves.
@@ -226,9 +226,20 @@ impl Core {
         Ok((id, true))
     }
 
-    /// An administrator says where a guest lives.
-    pub fn place(&mut self, guest: String, host: HostName, actor: Actor) {
+    /// An administrator says that a guest lives where it was seen. False: a job has it, or has moved it since, and nothing is
+    /// changed.
+    pub fn place(&mut self, seen: Sighting, actor: Actor) -> bool {
+        let Sighting {
+            guest,
+            host,
+            placed,
+            lock,
+        } = seen;
+        if self.world.placement.get(&guest) != placed.as_ref() || self.world.locks.is_held(&lock) {
+            return false;
+        }
         self.record(Event::Placed { guest, host, actor });
+        true
     }
 
     /// Somebody has seen how the hosts are after a take-over. Every job goes on, except those in `doubtful`, of which

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, Timestamp};
+use crate::{Actor, HostName, Timestamp};
 
 /// What is known of a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,19 @@ pub enum HostEvent {
         /// The guests that are lost with it; they are nowhere from now on.
         guests: Vec<String>,
     },
+}
+
+/// A guest that somebody has seen on a host. To look takes time, and meanwhile a job may move it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// Which.
+    pub guest: String,
+    /// Where it was seen.
+    pub host: HostName,
+    /// Where placement had it before the look.
+    pub placed: Option<HostName>,
+    /// What a job holds that may move it.
+    pub lock: String,
 }
 
 /// What was struck when a host was forgotten.

@@ -29,7 +29,7 @@ pub use action::{Actions, Class, Failure, Mode, Outcome, Performing, Progress, W
 pub use clock::{Clock, Moment, Sleep, SystemClock, Timestamp, VirtualClock};
 pub use error::EngineError;
 pub use event::{ClockEvent, Entry, Event, JobEvent};
-pub use hosts::{Forgotten, HostEvent, KnownHost, Maintenance};
+pub use hosts::{Forgotten, HostEvent, KnownHost, Maintenance, Sighting};
 pub use ids::{BadName, Epoch, HostName, JobId, StepNo, check_label};
 pub use job::{Actor, Direction, Job, Lock, NewJob, Priority, Request, Status, StepRecord, StepState, Why};
 pub use plan::{ActionRef, Arg, Object, Outputs, Placing, Plan, Retry, Step, UndoKind, Value};

@@ -51,6 +51,12 @@ impl Locks {
         })
     }
 
+    /// Whether a job holds this.
+    #[must_use]
+    pub(crate) fn is_held(&self, key: &str) -> bool {
+        self.keys.get(key).is_some_and(|key| !key.holders.is_empty())
+    }
+
     /// Gives the job its locks.
     pub(crate) fn take(&mut self, turn: &Turn, locks: &[Lock]) {
         for lock in locks {

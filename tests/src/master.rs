@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use vsjob_engine::store::{Head, Local, LocalOptions, Purpose, Put, Read, Store, StoreError};
 use vsjob_engine::{
     ActionRef, Actions, Actor, Class, Clock, Engine, Entry, Event, Failure, HostName, JobEvent, JobId, Mode,
-    Moment, NewJob, Options, Outcome, Performing, Priority, Request, Sleep, Status, Step, StepNo,
+    Moment, NewJob, Options, Outcome, Performing, Priority, Request, Sighting, Sleep, Status, Step, StepNo,
     SystemClock, Timestamp, Work,
 };
 use vsjob_workers::{Action, Desk, Doing, HostAction, Pool, Registry, Settings, Slaves, Successor};
@@ -264,7 +264,13 @@ async fn submit(engine: &Engine, life: &Life, slaves: &Slaves, settings: &Settin
     let known = engine.placement().await?;
     for (guest, host) in &life.placed {
         if !known.contains_key(guest) {
-            engine.place(guest, host.clone(), actor.clone()).await?;
+            let seen = Sighting {
+                guest: guest.clone(),
+                host: host.clone(),
+                placed: None,
+                lock: format!("guest/{guest}"),
+            };
+            engine.place(seen, actor.clone()).await?;
         }
     }
     let new = planned(

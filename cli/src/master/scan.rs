@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vsjob_engine::{Actor, EngineError, HostName};
+use vsjob_engine::{Actor, EngineError, HostName, Sighting};
 
 use super::house::House;
 use super::look::{self, Found};
@@ -78,11 +78,14 @@ fn difference(host: &HostName, copies: usize, placed: Option<&HostName>) -> Opti
 }
 
 /// Takes guests into placement that are on exactly one host and that placement does not know, or has on another host,
-/// which says that it does not have them. Changes nothing on hosts.
+/// which says that it does not have them. One that a job has, or has moved while it was looked for, stays where it is.
+/// Changes nothing on hosts.
 pub(crate) async fn adopt(house: &House, only: Option<&str>, actor: &Actor) -> Result<Guests, EngineError> {
+    // Both as they were before the look.
+    let locks = house.engine.locks().await?;
+    let known = house.engine.placement().await?;
     let scanned = scan(house).await?;
     let mut adopted = Vec::new();
-    let known = house.engine.placement().await?;
     for line in &scanned.guests {
         let copies = scanned
             .guests
@@ -99,19 +102,29 @@ pub(crate) async fn adopt(house: &House, only: Option<&str>, actor: &Actor) -> R
         let is_known = known
             .get(&line.guest)
             .is_some_and(|placed| *placed == host || !has_answered(house, &scanned, placed));
-        if copies > 1 || is_known || only.is_some_and(|only| only != host.as_str()) {
+        let seen = sighting(&line.guest, host, &known);
+        let is_held = locks.iter().any(|held| held.key == seen.lock);
+        let is_another = only.is_some_and(|only| only != seen.host.as_str());
+        if copies > 1 || is_known || is_held || is_another {
             continue;
         }
-        house
-            .engine
-            .place(&line.guest, host.clone(), actor.clone())
-            .await?;
-        adopted.push(GuestLine {
-            guest: line.guest.clone(),
-            host: host.to_string(),
-        });
+        if house.engine.place(seen.clone(), actor.clone()).await? {
+            adopted.push(GuestLine {
+                guest: seen.guest,
+                host: seen.host.to_string(),
+            });
+        }
     }
     Ok(Guests { guests: adopted })
+}
+
+fn sighting(guest: &str, host: HostName, known: &BTreeMap<String, HostName>) -> Sighting {
+    Sighting {
+        guest: guest.to_owned(),
+        placed: known.get(guest).cloned(),
+        lock: format!("guest/{guest}"),
+        host,
+    }
 }
 
 fn has_answered(house: &House, scanned: &Scanned, host: &HostName) -> bool {

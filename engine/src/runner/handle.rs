@@ -16,7 +16,7 @@ use crate::store::{Opened, Read, Store};
 use crate::world::ledger;
 use crate::{
     Actions, Actor, Clock, EngineError, Entry, Epoch, Event, Failure, Forgotten, HostName, Job, JobId, Jump,
-    KnownHost, NewJob, Object, Progress, StepNo, Timestamp,
+    KnownHost, NewJob, Object, Progress, Sighting, StepNo, Timestamp,
 };
 
 /// A handle to the running engine.
@@ -209,18 +209,12 @@ impl Engine {
         }
     }
 
-    /// An administrator says where a guest lives.
+    /// An administrator says that a guest lives where it was seen. See [`Core::place`].
     ///
     /// # Errors
     /// The master is stopping.
-    pub async fn place(&self, guest: &str, host: HostName, actor: Actor) -> Result<(), EngineError> {
-        self.ask(|reply| Input::Place {
-            guest: guest.to_owned(),
-            host,
-            actor,
-            reply,
-        })
-        .await
+    pub async fn place(&self, seen: Sighting, actor: Actor) -> Result<bool, EngineError> {
+        self.ask(|reply| Input::Place { seen, actor, reply }).await
     }
 
     /// Somebody has seen how the hosts are after a take-over. See [`Core::accept`].

@@ -16,7 +16,7 @@ use crate::records;
 use crate::store::{Purpose, Store};
 use crate::{
     ActionRef, Actions, Actor, Assertion, Class, Clock, EngineError, Failure, Forgotten, HostName, Job,
-    JobId, NewJob, Outcome, Progress, Status, Submitted, Work,
+    JobId, NewJob, Outcome, Progress, Sighting, Status, Submitted, Work,
 };
 
 /// How long the index may wait for more changes when nothing else happens.
@@ -45,10 +45,9 @@ pub(super) enum Input {
         reply: Reply<()>,
     },
     Place {
-        guest: String,
-        host: HostName,
+        seen: Sighting,
         actor: Actor,
-        reply: Reply<()>,
+        reply: Reply<bool>,
     },
     Accept {
         doubtful: Vec<(JobId, String)>,
@@ -252,14 +251,9 @@ impl Owner {
                 };
                 after.replies.push(Box::new(move || drop(reply.send(result))));
             }
-            Input::Place {
-                guest,
-                host,
-                actor,
-                reply,
-            } => {
-                self.core.place(guest, host, actor);
-                after.replies.push(Box::new(move || drop(reply.send(Ok(())))));
+            Input::Place { seen, actor, reply } => {
+                let placed = self.core.place(seen, actor);
+                after.replies.push(Box::new(move || drop(reply.send(Ok(placed)))));
             }
             Input::Accept {
                 doubtful,

@@ -1,8 +1,8 @@
-//! What people and claims say about hosts outlives the master, and a host that is gone for good is owed nothing.
+//! What people and claims say about hosts, and where guests live, outlives the master, and a host that is gone for good is owed nothing.
 
 use vsjob_engine::{
-    Class, EngineError, Event, Failure, HostEvent, HostName, Mode, Outcome, Placing, Status, StepState,
-    UndoKind,
+    Class, Command, EngineError, Event, Failure, HostEvent, HostName, Mode, Outcome, Placing, Sighting,
+    Status, StepState, UndoKind,
 };
 
 use crate::bench::{Answer, Bench, actor, failed, job, open, step};
@@ -145,4 +145,43 @@ async fn a_host_that_a_job_works_on_or_guests_live_on_is_not_forgotten() {
     for engine in [&bench.engine, &next] {
         assert!(engine.placement().await.unwrap().is_empty());
     }
+}
+
+fn seen_on(host: &str, placed: Option<&str>) -> Sighting {
+    Sighting {
+        guest: "ldap".to_owned(),
+        host: host.parse().unwrap(),
+        placed: placed.map(|host| host.parse().unwrap()),
+        lock: "guest/ldap".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_guest_that_a_job_has_or_has_moved_since_it_was_seen_stays_where_it_is() {
+    let bench = Bench::new();
+    let place = |host, placed| bench.engine.place(seen_on(host, placed), actor());
+    assert!(place("vsh-01", None).await.unwrap());
+    assert!(!place("vsh-02", None).await.unwrap());
+    assert!(!place("vsh-03", Some("vsh-02")).await.unwrap());
+    assert_eq!(bench.engine.placement().await.unwrap()["ldap"].as_str(), "vsh-01");
+    bench.script.put("a", Mode::Do, Answer::Never);
+    let id = bench.submit(job(None, "guest/ldap", vec![step("a")])).await;
+    assert!(!place("vsh-02", Some("vsh-01")).await.unwrap());
+    bench.order(id, Command::Cancel).await;
+    bench.end(id).await;
+    assert!(place("vsh-02", Some("vsh-01")).await.unwrap());
+}
+
+#[tokio::test]
+async fn where_an_administrator_placed_a_guest_is_known_after_a_restart() {
+    let bench = Bench::new();
+    assert!(
+        bench
+            .engine
+            .place(seen_on("vsh-03", None), actor())
+            .await
+            .unwrap()
+    );
+    let engine = open(&bench.store, &bench.script, &bench.clock);
+    assert_eq!(engine.placement().await.unwrap()["ldap"].as_str(), "vsh-03");
 }

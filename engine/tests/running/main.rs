@@ -549,12 +549,3 @@ async fn placement_follows_the_steps_that_place() {
     );
     assert_eq!(engine.epoch().counter, 2);
 }
-
-#[tokio::test]
-async fn where_an_administrator_placed_a_guest_is_known_after_a_restart() {
-    let bench = Bench::new();
-    let host = "vsh-03".parse().unwrap();
-    bench.engine.place("ldap", host, actor()).await.unwrap();
-    let engine = open(&bench.store, &bench.script, &bench.clock);
-    assert_eq!(engine.placement().await.unwrap()["ldap"].as_str(), "vsh-03");
-}
