@@ -179,6 +179,26 @@ fn a_full_disk_keeps_the_reserve_for_running_jobs() {
 }
 
 #[test]
+fn an_index_that_has_no_room_waits_in_memory_and_holds_up_nobody() {
+    let folder = folder();
+    let full = LocalOptions {
+        index_room: u64::MAX,
+        backlog: 100,
+        ..options(Arc::default())
+    };
+    let mut store = Local::open(folder.path(), full).unwrap().store;
+    let head = write(&mut store, 50);
+    check_index(&*store.reader(), head).unwrap();
+    store.flush().unwrap();
+    drop(store);
+    let opened = open(folder.path()).unwrap();
+    let mut store = opened.store;
+    assert_eq!(opened.indexed, Head::EMPTY);
+    catch_up(&mut store, opened.indexed).unwrap();
+    check_index(&*store.reader(), head).unwrap();
+}
+
+#[test]
 fn a_journal_at_its_limit_refuses_new_work_and_lets_running_jobs_finish() {
     let folder = folder();
     let limited = LocalOptions {

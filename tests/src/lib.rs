@@ -6,6 +6,7 @@ pub mod compiler;
 pub mod fate;
 pub mod faults;
 pub mod figures;
+pub mod full_disk;
 pub mod ground;
 pub mod guests;
 pub mod hosts;

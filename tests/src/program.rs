@@ -140,7 +140,7 @@ impl Program {
         let socket = self.folder().join("notify");
         let _ = std::fs::remove_file(&socket);
         let ready = UnixDatagram::bind(&socket)?;
-        ready.set_read_timeout(Some(READY))?;
+        ready.set_read_timeout(Some(MOMENT))?;
         let log = std::fs::OpenOptions::new()
             .append(true)
             .create(true)
@@ -153,10 +153,17 @@ impl Program {
             .spawn()?;
         let mut master = Master { child };
         let mut word = [0; 100];
-        match ready.recv(&mut word) {
-            Ok(length) if word[..length].starts_with(b"READY=1") => Ok(master),
-            other => bail!("{other:?}; {:?}; {}", master.child.try_wait()?, self.log()),
+        for _ in 0..READY.as_millis() / MOMENT.as_millis() {
+            match ready.recv(&mut word) {
+                Ok(length) if word[..length].starts_with(b"READY=1") => return Ok(master),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                other => bail!("{other:?}; {}", self.log()),
+            }
+            if let Some(status) = master.child.try_wait()? {
+                bail!("it ended with {status}: {}", self.log());
+            }
         }
+        bail!("it does not become ready: {}", self.log())
     }
 
     /// What the masters have said.

@@ -84,7 +84,12 @@ async fn submit(house: &House, successor: Successor) -> Result<JobId, Failure> {
         priority,
         not_before: (!wait.is_zero()).then(|| now + wait),
     };
-    let submitted = house.engine.submit(new_job(request, planned)).await;
+    let new = new_job(request, planned);
+    let submitted = match part_of {
+        // A job that leaves work to it has to end on a full disk, too.
+        None => house.engine.succeed(new).await,
+        Some(_) => house.engine.submit(new).await,
+    };
     submitted.map(|job| job.id).map_err(unanswered)
 }
 

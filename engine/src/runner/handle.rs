@@ -12,7 +12,7 @@ use super::owner::{Command, Input, Owner, View};
 use super::replay;
 use crate::core::{Core, Options};
 use crate::records;
-use crate::store::{Opened, Read, Store};
+use crate::store::{Opened, Purpose, Read, Store};
 use crate::world::ledger;
 use crate::{
     Actions, Actor, Clock, EngineError, Entry, Epoch, Event, Failure, Forgotten, HostName, Job, JobId, Jump,
@@ -177,8 +177,21 @@ impl Engine {
     /// # Errors
     /// The plan is not one, the idempotency key belongs to another request, or there is no room for new work.
     pub async fn submit(&self, new: NewJob) -> Result<Submitted, EngineError> {
+        self.take_in(new, Purpose::NewWork).await
+    }
+
+    /// Takes in a job without which another one cannot end; also when there is no room for new work.
+    ///
+    /// # Errors
+    /// The plan is not one, or the idempotency key belongs to another request.
+    pub async fn succeed(&self, new: NewJob) -> Result<Submitted, EngineError> {
+        self.take_in(new, Purpose::Finish).await
+    }
+
+    async fn take_in(&self, new: NewJob, purpose: Purpose) -> Result<Submitted, EngineError> {
         self.ask(|reply| Input::Submit {
             new: Box::new(new),
+            purpose,
             reply,
         })
         .await

@@ -36,6 +36,7 @@ pub(super) type Look = Box<dyn FnOnce(View<'_>) + Send>;
 pub(super) enum Input {
     Submit {
         new: Box<NewJob>,
+        purpose: Purpose,
         reply: Reply<Submitted>,
     },
     Command {
@@ -230,8 +231,8 @@ impl Owner {
                 self.core.answer(ticket, outcome);
             }
             Input::Unreadable(ticket, action) => self.core.unreadable(ticket, &action),
-            Input::Submit { new, reply } => {
-                let result = self.submit(*new);
+            Input::Submit { new, purpose, reply } => {
+                let result = self.submit(*new, purpose);
                 after.replies.push(Box::new(move || drop(reply.send(result))));
             }
             Input::Command {
@@ -306,7 +307,7 @@ impl Owner {
         }
     }
 
-    fn submit(&mut self, new: NewJob) -> Result<Submitted, EngineError> {
+    fn submit(&mut self, new: NewJob, purpose: Purpose) -> Result<Submitted, EngineError> {
         if let Some(key) = &new.request.key
             && !self.core.world().keys.contains_key(key)
             && let Some(id) = records::by_key(&*self.store.reader(), key)?
@@ -321,7 +322,7 @@ impl Owner {
                 })
             };
         }
-        self.store.admits(Purpose::NewWork)?;
+        self.store.admits(purpose)?;
         let (id, new) = self.core.submit(JobId::new(self.core.now()), new)?;
         Ok(Submitted { id, new })
     }

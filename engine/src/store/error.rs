@@ -26,13 +26,11 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
-    /// The disk has no room but the reserve for running jobs.
-    #[error("no room for {needed} more bytes in {}: the disk is full", .path.display())]
+    /// The disk has no room but the reserve for running jobs, or none to open the store.
+    #[error("the disk is full: no room in {}", .path.display())]
     Full {
         /// Where.
         path: PathBuf,
-        /// What the refused batch takes.
-        needed: u64,
     },
     /// The journal has reached the size that was configured for it.
     #[error("the journal has reached its limit of {limit} bytes")]
@@ -155,7 +153,7 @@ impl StoreError {
         match self {
             Self::Locked { .. } => "stop the running master first, or give this one another directory",
             Self::Io { .. } => "check the path, its owner and mode, and the disk",
-            Self::Full { .. } => "free some disk space; running jobs go on meanwhile",
+            Self::Full { .. } => "free some disk space; nothing that was acknowledged is lost",
             Self::Limit { .. } => "raise the limit of the journal; running jobs go on meanwhile",
             Self::TooLarge { .. } => "split the request into smaller ones",
             Self::Unsynced { .. } => "check the disk and the kernel's log, then start the master again",

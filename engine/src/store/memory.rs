@@ -102,7 +102,6 @@ impl Store for Memory {
         if self.content().refuses(purpose) {
             return Err(StoreError::Full {
                 path: PathBuf::from("memory"),
-                needed: 0,
             });
         }
         Ok(())

@@ -519,7 +519,10 @@ async fn a_full_store_refuses_new_work_and_finishes_what_runs() {
     bench.store.fill();
     let refused = bench.engine.submit(job(None, "guest/www", vec![step("a")])).await;
     assert!(matches!(refused, Err(EngineError::Store(_))), "{refused:?}");
+    let successor = job(None, "guest/dns", vec![step("a")]);
+    let successor = bench.engine.succeed(successor).await.unwrap();
     assert_eq!(bench.end(id).await.status, Status::Succeeded);
+    assert_eq!(bench.end(successor.id).await.status, Status::Succeeded);
     bench.store.make_room();
     let id = bench.submit(job(None, "guest/www", vec![step("a")])).await;
     assert_eq!(bench.end(id).await.status, Status::Succeeded);

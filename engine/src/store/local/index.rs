@@ -206,6 +206,7 @@ pub(super) struct Index {
     paths: Paths,
     backlog: usize,
     keeper: Keeper,
+    room: u64,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -221,6 +222,8 @@ struct State {
     /// How many flushes were asked for, and how many are done.
     flushes_wanted: u64,
     flushes_done: u64,
+    /// The disk has no room for it now: changes wait in memory, however many they are.
+    full: bool,
     stop: bool,
     failure: Option<Failure>,
     /// What was applied since sled's last flush.
@@ -251,6 +254,7 @@ impl Index {
             paths: paths.clone(),
             backlog: options.backlog,
             keeper,
+            room: options.index_room,
             state: Mutex::new(State {
                 applied: opened.head,
                 ..State::default()
@@ -273,13 +277,13 @@ impl Index {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands over changes; waits while too many wait already.
+    /// Hands over changes; waits while too many wait already, but not for room on the disk.
     pub(super) fn push(&self, head: Head, puts: Vec<Put>) {
         let too_many = |state: &mut State| {
             let bytes = state.overlay.bytes();
             state.patient &= state.snapshot_wanted || bytes > self.backlog;
             let factor = if state.patient { PATIENCE } else { 1 };
-            bytes > self.backlog.saturating_mul(factor) && state.failure.is_none()
+            bytes > self.backlog.saturating_mul(factor) && state.failure.is_none() && !state.full
         };
         let mut state = self
             .changed
@@ -325,7 +329,8 @@ impl Index {
         Some(failed(self.paths.index.clone(), source))
     }
 
-    /// Waits until everything that was handed over is durable, and a snapshot that is due is written.
+    /// Waits until everything that was handed over is durable, and a snapshot that is due is written, but not for room
+    /// on the disk: without it the index stays behind the journal, as after a kill.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
         let mut state = self.state();
         state.flushes_wanted += 1;
@@ -437,20 +442,23 @@ impl Index {
     }
 
     /// The next thing to do; `None` to stop. A snapshot comes first, or it would never come while changes do. Changes go
-    /// before a flush that was asked for, which is for all of them.
+    /// before a flush that was asked for, which is for all of them. sled can do nothing any more once a write of it has
+    /// failed, so none is tried on a disk that is full.
     fn next_task(&self) -> Option<Task> {
         let mut state = self.state();
         loop {
             if state.stop {
                 return None;
             }
-            if state.snapshot_wanted && state.applied != Head::EMPTY {
+            state.full = self.is_full();
+            if state.full {
+                state.flushes_done = state.flushes_wanted;
+                self.changed.notify_all();
+            } else if state.snapshot_wanted && state.applied != Head::EMPTY {
                 return Some(Task::Snapshot(state.applied));
-            }
-            if let Some((head, layer)) = state.overlay.take() {
+            } else if let Some((head, layer)) = state.overlay.take() {
                 return Some(Task::Apply(head, layer));
-            }
-            if state.flushes_wanted > state.flushes_done {
+            } else if state.flushes_wanted > state.flushes_done {
                 return Some(Task::Flush(Some(state.flushes_wanted)));
             }
             let (woken, timeout) = self
@@ -458,10 +466,17 @@ impl Index {
                 .wait_timeout(state, FLUSH_EVERY)
                 .unwrap_or_else(PoisonError::into_inner);
             state = woken;
-            if timeout.timed_out() && state.unflushed && !state.overlay.is_waiting() {
+            if timeout.timed_out() && state.unflushed && !state.overlay.is_waiting() && !state.full {
                 return Some(Task::Flush(None));
             }
         }
+    }
+
+    /// Nobody knows how full a disk is that does not say so.
+    fn is_full(&self) -> bool {
+        self.disk
+            .free(&self.paths.root)
+            .is_ok_and(|free| free < self.room)
     }
 
     /// sled's own flush leaves its files to the kernel; this does not.

@@ -171,15 +171,14 @@ impl Writer {
             return Err(StoreError::Limit { limit });
         }
         if self.disk.free(&self.journal.paths.journal)? < self.options.min_free {
-            return Err(self.full(needed));
+            return Err(self.full());
         }
         Ok(())
     }
 
-    fn full(&self, needed: u64) -> StoreError {
+    fn full(&self) -> StoreError {
         StoreError::Full {
             path: self.journal.paths.journal.clone(),
-            needed,
         }
     }
 
@@ -198,7 +197,7 @@ impl Writer {
             }
             match self.preparer.take(self.next_number()) {
                 Ok(segment) => self.ready.push_back(segment),
-                Err(error) if error.is_full() => return Err(self.full(sizes.iter().sum::<usize>() as u64)),
+                Err(error) if error.is_full() => return Err(self.full()),
                 Err(error) => {
                     self.stopped = true;
                     return Err(error);
@@ -266,7 +265,7 @@ impl Writer {
             // Only a file system that copies on write can run out of room here.
             Err(error) if error.is_full() && full.is_empty() => {
                 self.take_back(from, before)?;
-                Err(self.full(self.buffer.len() as u64))
+                Err(self.full())
             }
             Err(error) => Err(error),
             Ok(()) => self.disk.sync(&self.current.handle),

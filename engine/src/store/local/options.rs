@@ -21,6 +21,8 @@ pub struct LocalOptions {
     pub snapshot_every: u64,
     /// How much is kept of what is archived; the oldest segments beyond it are removed.
     pub archive_limit: u64,
+    /// The index waits in memory when the disk has less free space than this.
+    pub index_room: u64,
     /// sled's page cache.
     pub cache: u64,
     /// How far the index may lag behind, in bytes of keys and values, before [`index`](crate::store::Store::index) waits.
@@ -41,6 +43,7 @@ impl Default for LocalOptions {
             min_free: 64 << 20,
             snapshot_every: 64 << 20,
             archive_limit: 16 << 30,
+            index_room: 8 << 20,
             cache: 32 << 20,
             backlog: 512 << 10,
             accept_loss: false,
@@ -58,6 +61,7 @@ impl fmt::Debug for LocalOptions {
             .field("min_free", &self.min_free)
             .field("snapshot_every", &self.snapshot_every)
             .field("archive_limit", &self.archive_limit)
+            .field("index_room", &self.index_room)
             .field("cache", &self.cache)
             .field("backlog", &self.backlog)
             .field("accept_loss", &self.accept_loss)

@@ -29,9 +29,15 @@ impl Local {
     /// Opens the store in `directory`, or makes one there. One process at a time.
     ///
     /// Repairs what a crash may leave and says so in the warnings. Anything that would mean that acknowledged frames
-    /// are lost is refused, and changed nothing, unless [`LocalOptions::accept_loss`].
+    /// are lost is refused, and changed nothing, unless [`LocalOptions::accept_loss`]. So is a disk without any room.
     pub fn open(directory: &Path, options: LocalOptions) -> Result<Opened<Self>, StoreError> {
-        Opening::begin(directory, options)?.finish()
+        let opened = Opening::begin(directory, options).and_then(Opening::finish);
+        opened.map_err(|error| match error.is_full() {
+            true => StoreError::Full {
+                path: directory.to_owned(),
+            },
+            false => error,
+        })
     }
 }
 
@@ -54,7 +60,6 @@ impl Local {
             (Some(error), Purpose::Finish) if error.is_full() => Ok(()),
             (Some(error), Purpose::NewWork) if error.is_full() => Err(StoreError::Full {
                 path: self.journal.paths.journal.clone(),
-                needed: 0,
             }),
             (Some(error), _) => Err(error),
         }

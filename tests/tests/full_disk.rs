@@ -1,0 +1,98 @@
+//! The disk of the master, full: what was taken in ends, nothing new is taken in, and with room all goes on.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use vsjob_tests::full_disk::{fill, make_room};
+use vsjob_tests::house::House;
+use vsjob_tests::needs;
+use vsjob_tests::program::Said;
+
+/// A small file system on a folder. Dropped, it goes.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None` where nothing can be mounted; this has said so.
+    fn on(folder: &Path) -> anyhow::Result<Option<Self>> {
+        std::fs::create_dir_all(folder)?;
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o", "size=128M", "vsjob-test"])
+            .arg(folder);
+        if mount.output().is_ok_and(|output| output.status.success()) {
+            return Ok(Some(Self(folder.to_owned())));
+        }
+        needs::skip("root, to mount a file system");
+        Ok(None)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Nothing else can be done about it.
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn on_a_full_disk_running_jobs_end_and_nothing_new_is_taken_in_until_there_is_room() -> anyhow::Result<()> {
+    let house = House::new()?;
+    let state = house.program.state();
+    let Some(_disk) = SmallDisk::on(&state)? else {
+        return Ok(());
+    };
+    let run = |args: &[&str]| house.program.run(args);
+    let refused = |said: Said| said.refuses("VSJ0103", 7);
+    let mut master = house.program.master()?;
+    run(&["guest", "adopt"])?.ok()?;
+    for (left, to) in [(0, "vsh-02"), (1 << 20, "vsh-01"), (40 << 20, "vsh-02")] {
+        let asking = [
+            "submit",
+            "move",
+            "--name=ldap",
+            "--max-downtime=1ms",
+            "--on-budget=ask",
+            "--grace=1ms",
+            "--dst",
+            to,
+        ];
+        let moving = run(&asking)?.ok()?;
+        house.until(&moving, |job| !job["question"].is_null())?;
+        fill(&state, left)?;
+        refused(run(&["submit", "guest-stop", "--name=ldap"])?)?;
+        run(&["answer", &moving, "yes"])?.ok()?;
+        let job = house.ended(&moving)?;
+        ensure!(job["state"] == "succeeded", "{left} bytes left: {job}");
+        refused(run(&["submit", "guest-stop", "--name=ldap"])?)?;
+        // What it left is deleted, too: that makes room on a host.
+        let all = run(&["status", "--all", "--json"])?.json()?;
+        let purges = all["jobs"].as_array().context("no jobs")?.iter();
+        let purges: Vec<_> = purges.filter(|job| job["operation"] == "purge-later").collect();
+        for purge in &purges {
+            ensure!(house.ended(purge["job"].as_str().context("no id")?)?["state"] == "succeeded");
+        }
+        let stopped = master.stop()?;
+        ensure!(
+            stopped.success(),
+            "{left} bytes left: {stopped}: {}",
+            house.program.log()
+        );
+        if left < 1 << 20 {
+            refused(run(&["master"])?)?;
+            make_room(&state)?;
+            master = house.program.master()?;
+        } else {
+            master = house.program.master()?;
+            refused(run(&["submit", "guest-stop", "--name=ldap"])?)?;
+            make_room(&state)?;
+        }
+        ensure!(house.ended(&moving)?["state"] == "succeeded");
+        let stopping = run(&["submit", "guest-stop", "--name=ldap"])?.ok()?;
+        ensure!(house.ended(&stopping)?["state"] == "succeeded");
+        let starting = run(&["submit", "guest-start", "--name=ldap"])?.ok()?;
+        ensure!(house.ended(&starting)?["state"] == "succeeded");
+        run(&["audit", "verify"])?.ok()?;
+    }
+    Ok(())
+}
