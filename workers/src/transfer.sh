@@ -134,6 +134,9 @@ transfer_with() {
 # snapshot is made may be missing in it, although the file's time in it is the last that the file will ever have.
 transfer_begins() {
 	transfer_begin=$(($(date +%s%N) - 20000000))
+	transfer_steady
+	transfer_boot transfer_begin_boot
+	transfer_begin_steady=$transfer_now
 	[ -s "$jobs/$1/since" ] || transfer_since "$1"
 }
 
@@ -183,9 +186,20 @@ transfer_finds() {
 		! grep -qv ': No such file or directory$' "$transfer_dir/errors"
 }
 
+# transfer_steady: sets transfer_now to the ms since the host was booted, to hundredths of a second: nobody sets that clock.
+transfer_steady() {
+	read -r transfer_up transfer_idle </proc/uptime
+	transfer_now=$((${transfer_up%.*} * 1000 + (1${transfer_up#*.} - 100) * 10))
+}
+
+# transfer_boot NAME: sets NAME to the id of this life of the host.
+transfer_boot() {
+	read -r "$1" <"$R/proc/sys/kernel/random/boot_id"
+}
+
 # transfer_since JOB: the pass that began last is whole: what has not changed since it began is right in the copy.
 transfer_since() {
-	printf '%s.%s\n' "${transfer_begin%?????????}" "${transfer_begin#"${transfer_begin%?????????}"}" >"$jobs/$1/since.part"
+	printf '%s %s %s\n' "$transfer_begin" "$transfer_begin_steady" "$transfer_begin_boot" >"$jobs/$1/since.part"
 	transfer_keep "$jobs/$1/since"
 	[ -e "$jobs/$1/folders.now" ] || return 0
 	cp "$jobs/$1/folders.now" "$jobs/$1/folders.part"
@@ -229,13 +243,26 @@ transfer_send() {
 	fi
 }
 
+# Sets transfer_from to when the last whole pass began, by the clock that files get their time from now: if that was set back
+# since, what has changed is older than that pass by its time. After a reboot it may have been, and all that has changed since
+# the host was booted counts.
+transfer_moment() {
+	read -r transfer_from transfer_then transfer_life <"$transfer_dir/since"
+	transfer_boot transfer_this
+	[ "$transfer_life" = "$transfer_this" ] || transfer_then=0
+	transfer_steady
+	transfer_by_now=$(($(date +%s%N) - 20000000 - (transfer_now - transfer_then + 20) * 1000000))
+	[ "$transfer_by_now" -ge "$transfer_from" ] || transfer_from=$transfer_by_now
+	transfer_from=${transfer_from%?????????}.${transfer_from#"${transfer_from%?????????}"}
+}
+
 # The files of which size and time do not tell. Their status has changed then at the earliest, and nobody can set that
-# time; or they were mapped. And those beneath a folder that was renamed: that changes nothing of theirs, and under their
+# time for a file; or they were mapped. And those beneath a folder that was renamed: that changes nothing of theirs, and under their
 # new name the copy may have another file of the same size and time, as what comes out of archives often has.
 transfer_changed() {
 	: >"$transfer_dir/changed"
 	[ -s "$transfer_dir/since" ] || return 0
-	read -r transfer_from <"$transfer_dir/since"
+	transfer_moment
 	set -- -newerct "@$transfer_from"
 	if [ -e "$transfer_dir/mapped" ]; then
 		while read -r transfer_inode; do

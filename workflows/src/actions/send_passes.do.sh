@@ -16,10 +16,12 @@ all_sent=0 pass=0 before=
 
 # Sets small to what it takes to start a program and to make its effect durable, in ms.
 measure() {
-	measure_begin=$(date +%s%3N)
+	transfer_steady
+	measure_begin=$transfer_now
 	sh -c ': >"$1"' measure "$jobs/$job/measure"
 	durable "$jobs/$job/measure"
-	small=$(($(date +%s%3N) - measure_begin))
+	transfer_steady
+	small=$((transfer_now - measure_begin))
 }
 
 while :; do
@@ -34,10 +36,12 @@ while :; do
 		tree=$(volume_path "$guest")
 		transfer_lives "$job" "$guest" "$tree"
 	fi
-	begin=$(date +%s%3N)
+	transfer_steady
+	begin=$transfer_now
 	transfer_send "$job" "$tree" "$bytes" "pass $pass"
 	transfer_judge "pass $pass"
-	took=$(($(date +%s%3N) - begin))
+	transfer_steady
+	took=$((transfer_now - begin))
 	transfer_since "$job"
 	all_sent=$((all_sent + sent))
 	measure
