@@ -211,6 +211,15 @@ impl Lab {
         succeeded(self.tool("join").args([one, other]).output()?, "lab join").map(drop)
     }
 
+    /// Puts a small file system on a folder of this machine, until the lab's end.
+    ///
+    /// # Errors
+    /// It cannot be mounted.
+    pub fn small_disk(&self, size: &str, folder: &Path) -> anyhow::Result<()> {
+        let mut tool = self.tool("small-disk");
+        succeeded(tool.arg(size).arg(folder).output()?, "lab small-disk").map(drop)
+    }
+
     /// Kills each sshd of a host, with all connections; it starts again.
     ///
     /// # Errors

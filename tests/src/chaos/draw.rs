@@ -14,6 +14,11 @@ use super::run::Run;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seed(pub u64);
 
+impl Seed {
+    /// That of a run of all tests: everything happens in its first rounds, and not only once.
+    pub const FIXED: Self = Self(37559);
+}
+
 impl FromStr for Seed {
     type Err = std::num::ParseIntError;
 
@@ -39,7 +44,43 @@ pub(super) struct Row {
     /// Lets it happen, and says what was seen of it. What is drawn from the generator is drawn always and in this order.
     ///
     /// An error is a finding: what may well not succeed says so in its answer.
-    pub happen: fn(&mut Run, &mut Rng) -> anyhow::Result<String>,
+    pub happen: Happen,
+}
+
+/// How something happens.
+pub(super) type Happen = fn(&mut Run, &mut Rng) -> anyhow::Result<Seen>;
+
+/// What was seen of a happening.
+pub(super) struct Seen {
+    /// It had an effect: it was accepted, or it befell something that was there.
+    pub took: bool,
+    /// In words.
+    pub told: String,
+}
+
+impl Seen {
+    /// It had an effect.
+    pub(super) fn took(told: impl Into<String>) -> Self {
+        let told = told.into();
+        Self { took: true, told }
+    }
+
+    /// It had none: it was refused, or there was nothing that it could befall.
+    pub(super) fn in_vain(told: impl Into<String>) -> Self {
+        let told = told.into();
+        Self { took: false, told }
+    }
+
+    /// The same, told with these words before.
+    pub(super) fn of(self, what: impl fmt::Display) -> Self {
+        let told = format!("{what}: {}", self.told);
+        Self { told, ..self }
+    }
+}
+
+/// The rows of both tables.
+pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
+    OPERATIONS.iter().chain(FAULTS)
 }
 
 /// Whom a happening befalls.
@@ -155,13 +196,21 @@ mod tests {
         assert_ne!(told(7, 3), told(7, 4));
     }
 
+    /// Whether each row of both tables is drawn twice at least in the first rounds: what is drawn may be in vain.
+    fn has_all_early(seed: Seed) -> bool {
+        const EARLY: u64 = 14;
+        let drawn = (1..=EARLY).flat_map(|round| seed.round(round).happenings);
+        let drawn: Vec<&str> = drawn.map(|one| one.row.name).collect();
+        rows().all(|row| drawn.iter().filter(|name| **name == row.name).count() > 1)
+    }
+
     #[test]
-    fn every_row_of_both_tables_is_drawn() {
-        let drawn: std::collections::BTreeSet<&str> = (0..500)
-            .flat_map(|round| Seed(1).round(round).happenings)
-            .map(|one| one.row.name)
-            .collect();
-        let rows = OPERATIONS.iter().chain(FAULTS).map(|row| row.name);
-        assert_eq!(drawn, rows.collect());
+    fn in_the_first_rounds_of_the_fixed_seed_everything_happens() {
+        let one_that_fits = || (1..100_000).map(Seed).find(|seed| has_all_early(*seed));
+        assert!(
+            has_all_early(Seed::FIXED),
+            "another one has to be fixed: {:?}",
+            one_that_fits()
+        );
     }
 }

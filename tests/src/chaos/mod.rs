@@ -2,15 +2,21 @@
 //! there everything that was promised must hold. `tests/README.md`, 'Chaos', says how it is run and replayed.
 
 mod acknowledged;
+mod batches;
+mod clock;
+mod disk;
 mod draw;
 mod faults;
 mod fleet;
+mod maintenance;
 mod operations;
 mod order;
 mod quiet;
 mod run;
+mod tally;
 mod trace;
 mod troubles;
 
 pub use draw::Seed;
-pub use run::{Length, Tally, run};
+pub use run::{Length, run};
+pub use tally::Tally;

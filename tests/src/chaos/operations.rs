@@ -3,10 +3,15 @@
 use std::process::Stdio;
 
 use fastrand::Rng;
+use serde_json::Value;
 
-use super::draw::{Befalls, Row};
+use super::draw::{Befalls, Happen, Row, Seen};
 use super::fleet::{Effect, MOST};
 use super::run::Run;
+use super::{batches, clock, maintenance};
+
+/// Between two looks.
+const A_MOMENT: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// The operations.
 pub(super) const OPERATIONS: &[Row] = &[
@@ -17,17 +22,16 @@ pub(super) const OPERATIONS: &[Row] = &[
     operation("pause", 4, |run, random| steer(run, random, "pause")),
     operation("resume", 4, |run, random| steer(run, random, "resume")),
     operation("answer", 5, answer),
-    operation("scan", 2, |run, _| look(run, &["scan"])),
-    operation("adopt", 2, |run, _| look(run, &["guest", "adopt"])),
-    operation("gc", 1, |run, _| look(run, &["gc"])),
+    operation("scan", 3, |run, _| look(run, &["scan"])),
+    operation("adopt", 3, |run, _| look(run, &["guest", "adopt"])),
+    operation("gc", 2, |run, _| look(run, &["gc"])),
     operation("step", 3, step),
+    operation("batch", 4, batches::batch),
+    operation("maintenance", 4, maintenance::switch),
+    operation("accept clock", 5, clock::accept),
 ];
 
-const fn operation(
-    name: &'static str,
-    weight: u32,
-    happen: fn(&mut Run, &mut Rng) -> anyhow::Result<String>,
-) -> Row {
+const fn operation(name: &'static str, weight: u32, happen: Happen) -> Row {
     Row {
         name,
         weight,
@@ -37,22 +41,22 @@ const fn operation(
 }
 
 /// One time in five the same is sent twice.
-fn twice(random: &mut Rng) -> bool {
+pub(super) fn twice(random: &mut Rng) -> bool {
     random.u8(0..5) == 0
 }
 
-fn create(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+fn create(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
     let (drawn, host, twice) = (random.usize(0..MOST), run.any_host(random), twice(random));
     let (start, enable) = (random.u8(0..4) > 0, random.u8(0..4) > 0);
     let guests = &run.fleet.guests;
     // The drawn one, or else the next that does not live yet.
     let order = (0..MOST).map(|more| &guests[(drawn + more) % MOST]);
     let Some(guest) = order.into_iter().find(|guest| !guest.lives) else {
-        return Ok("all live".to_owned());
+        return Ok(Seen::in_vain("all live"));
     };
     let (name, address, template) = (guest.name.clone(), guest.address.clone(), guest.template());
     let seen = run.create(&name, &address, template, &host, (start, enable), twice)?;
-    Ok(format!("{name} on {host}: {seen}"))
+    Ok(seen.of(format_args!("{name} on {host}")))
 }
 
 impl Run {
@@ -65,12 +69,12 @@ impl Run {
         host: &str,
         (start, enable): (bool, bool),
         twice: bool,
-    ) -> anyhow::Result<String> {
+    ) -> anyhow::Result<Seen> {
         let mut args = vec!["create", "--name", name, "--interface", address];
         args.extend(["--template", template, "--host", host]);
         args.extend(start.then_some("--start"));
         args.extend(enable.then_some("--enable"));
-        self.submit(name, Effect::Create { start, enable }, &args, twice)
+        self.submit(Some((name, Effect::Create { start, enable })), &args, twice)
     }
 
     /// A host on which the guest was not at the last quiet point, drawn.
@@ -94,7 +98,8 @@ impl Run {
             .filter(|guest| guest.lives)
             .map(|guest| guest.name.as_str())
             .collect();
-        names.extend(self.sent.iter().map(|sent| sent.guest.as_str()));
+        let sent = self.sent.iter().filter_map(|sent| sent.does.as_ref());
+        names.extend(sent.map(|(guest, _)| guest.as_str()));
         names.sort_unstable();
         names.dedup();
         let drawn = random.usize(0..1 << 20);
@@ -105,16 +110,19 @@ impl Run {
     }
 }
 
-fn move_(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+fn move_(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
     let (name, twice) = (run.any_guest(random), twice(random));
     let to = run.elsewhere(&name, random);
     let mut args = vec!["move", "--name", &name, "--dst", &to];
     let budget = ["1ms", "5s", "1m"][random.usize(0..3)];
     args.extend(["--max-downtime", budget]);
     // Mostly it goes on: what is taken back at once tries little.
-    let on_budget = ["proceed", "proceed", "proceed", "ask", "fail"][random.usize(0..5)];
+    let on_budget = ["proceed", "proceed", "proceed", "ask", "ask", "fail"][random.usize(0..6)];
     args.extend(["--on-budget", on_budget]);
-    args.extend(["--grace", ["1s", "20s", "1m", "7d"][random.usize(0..4)]]);
+    args.extend([
+        "--grace",
+        ["1s", "1s", "20s", "1m", clock::LONG][random.usize(0..5)],
+    ]);
     let src = run.any_host(random);
     if random.u8(0..6) == 0 {
         args.extend(["--src", &src]);
@@ -123,11 +131,11 @@ fn move_(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
     if random.u8(0..15) == 0 {
         args.extend(["--health", "true"]);
     }
-    let seen = run.submit(&name, Effect::Move { to: to.clone() }, &args, twice)?;
-    Ok(format!("{}: {seen}", args[1..].join(" ")))
+    let seen = run.submit(Some((&name, Effect::Move { to: to.clone() })), &args, twice)?;
+    Ok(seen.of(args[1..].join(" ")))
 }
 
-fn guest(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+fn guest(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
     let (name, twice) = (run.any_guest(random), twice(random));
     // Mostly they run: a guest that is off tries little.
     let (operation, effect) = [
@@ -139,43 +147,77 @@ fn guest(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
         ("guest-disable", Effect::Disable),
     ][random.usize(0..6)]
     .clone();
-    let seen = run.submit(&name, effect, &[operation, "--name", &name], twice)?;
-    Ok(format!("{operation} {name}: {seen}"))
+    let seen = run.submit(Some((&name, effect)), &[operation, "--name", &name], twice)?;
+    Ok(seen.of(format_args!("{operation} {name}")))
 }
 
-/// A job of this round, drawn.
-fn any_job(run: &Run, random: &mut Rng) -> Option<String> {
-    let ids: Vec<&String> = run.sent.iter().filter_map(|sent| sent.id.as_ref()).collect();
+/// A job of this round of which something is so, or else that is not over, or else any, drawn.
+fn any_job(run: &Run, random: &mut Rng, is_so: impl Fn(&Value) -> bool) -> anyhow::Result<Option<String>> {
     let drawn = random.usize(0..1 << 20);
-    // The later the likelier that it is not over.
-    let last = ids.len().checked_sub(1 + drawn % 3)?;
-    ids.get(last).map(|&id| id.clone())
+    let sent: Vec<&String> = run.sent.iter().filter_map(|sent| sent.id.as_ref()).collect();
+    let said = run.ask(&["status", "--json", "--limit", "100000"])?;
+    let open: Value = serde_json::from_str(&said.out).unwrap_or_default();
+    let open = open["jobs"].as_array().into_iter().flatten();
+    let open: Vec<&Value> = open
+        .filter(|job| sent.iter().any(|id| job["job"] == **id))
+        .collect();
+    let those: Vec<&Value> = open.iter().copied().filter(|job| is_so(job)).collect();
+    let ids: Vec<String> = match (those.is_empty(), open.is_empty()) {
+        (false, _) => ids(&those),
+        (true, false) => ids(&open),
+        (true, true) => sent.into_iter().cloned().collect(),
+    };
+    Ok(ids.get(drawn % ids.len().max(1)).cloned())
 }
 
-fn steer(run: &mut Run, random: &mut Rng, verb: &str) -> anyhow::Result<String> {
-    let Some(id) = any_job(run, random) else {
-        return Ok("no job".to_owned());
+fn ids(jobs: &[&Value]) -> Vec<String> {
+    let ids = jobs.iter().filter_map(|job| job["job"].as_str());
+    ids.map(str::to_owned).collect()
+}
+
+fn steer(run: &mut Run, random: &mut Rng, verb: &str) -> anyhow::Result<Seen> {
+    let is_paused = |job: &Value| (job["state"] == "paused") == (verb == "resume");
+    let Some(id) = any_job(run, random, is_paused)? else {
+        return Ok(Seen::in_vain("no job"));
     };
     look(run, &[verb, &id, "--reason", "chaos"])
 }
 
-fn answer(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+/// Answers a job that asks. If one may come to that, it is waited for a while.
+fn answer(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
+    const TRIES: u8 = 30;
     let yes = if random.bool() { "yes" } else { "no" };
-    let Some(id) = any_job(run, random) else {
-        return Ok("no job".to_owned());
-    };
-    look(run, &["answer", &id, yes])
+    let may_ask = run
+        .sent
+        .iter()
+        .any(|sent| sent.args.iter().any(|arg| arg == "ask"));
+    let tries = if may_ask { TRIES } else { 1 };
+    let mut seen = Seen::in_vain("no job");
+    for _ in 0..tries {
+        let asks = |job: &Value| job["at"].as_str().is_some_and(|at| at.starts_with("ask"));
+        let Some(id) = any_job(run, &mut random.clone(), asks)? else {
+            break;
+        };
+        seen = look(run, &["answer", &id, yes])?;
+        if seen.took {
+            break;
+        }
+        std::thread::park_timeout(A_MOMENT);
+    }
+    Ok(seen)
 }
 
 /// Asks for something, and says how it ended.
-fn look(run: &mut Run, args: &[&str]) -> anyhow::Result<String> {
+fn look(run: &mut Run, args: &[&str]) -> anyhow::Result<Seen> {
     let said = run.ask(args)?;
     let first = said.err.lines().next().unwrap_or_default().to_owned();
-    Ok(format!("{} {}: {first}", args.join(" "), said.status))
+    let took = said.status.success();
+    let told = format!("{} {}: {first}", args.join(" "), said.status);
+    Ok(Seen { took, told })
 }
 
 /// A single action that only reads. It waits for its host, so nobody waits for it.
-fn step(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
+fn step(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
     let (name, host) = (run.any_guest(random), run.any_host(random));
     let action = if random.bool() {
         vec!["scan-host"]
@@ -186,5 +228,5 @@ fn step(run: &mut Run, random: &mut Rng) -> anyhow::Result<String> {
     let mut command = run.site.program.command(&args);
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     run.waiting.push(child);
-    Ok(args.join(" "))
+    Ok(Seen::took(args.join(" ")))
 }

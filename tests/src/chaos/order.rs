@@ -32,6 +32,7 @@ impl Run {
     pub(super) fn is_in_order(&mut self) -> anyhow::Result<()> {
         self.locks_have_jobs()?;
         self.site.nothing_is_left()?;
+        self.graces_are_kept()?;
         let places = self.places()?;
         let mut facts = self.facts()?;
         let mut guests = std::mem::take(&mut self.fleet.guests);

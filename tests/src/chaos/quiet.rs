@@ -8,6 +8,7 @@ use std::time::Duration;
 use vsjob_engine::{Clock, SystemClock};
 
 use super::run::Run;
+use super::troubles::Trouble;
 use crate::hosts::on_all;
 use crate::lab_pool;
 
@@ -33,7 +34,7 @@ impl Run {
             let runs = template == "written" || number % 2 == 0;
             self.begin(number);
             let seen = self.create(&name, &address, template, &host, (runs, runs), false)?;
-            self.tell(format_args!("{name} on {host}: {seen}"))?;
+            self.tell(format_args!("{name} on {host}: {}", seen.told))?;
         }
         self.come_to_rest(&mut Rng::with_seed(0))?;
         ensure!(
@@ -50,6 +51,12 @@ impl Run {
         for host in lab_pool::hosts(&self.site.lab, self.hosts.len())? {
             host.await_up()?;
         }
+        if self.troubles.has(&Trouble::NoRoom) {
+            self.await_jobs(random).context("on a full disk")?;
+            self.takes_no_new_work()?;
+            self.heal(&Trouble::NoRoom)?;
+            self.takes_new_work()?;
+        }
         self.send_again()?;
         // Half the time people lend a hand; the other half all goes on by itself.
         if random.bool() {
@@ -57,10 +64,15 @@ impl Run {
                 self.ask(&["resume", text(&job, "job")?])?;
             }
         }
+        // A wall clock that nobody believes yet holds up only what waits for a time of its own.
+        self.await_jobs(random)?;
+        self.accept_clock()?;
         self.await_jobs(random)?;
         for mut waiting in std::mem::take(&mut self.waiting) {
             waiting.wait()?;
         }
+        self.end_maintenance()?;
+        self.find_parts()?;
         self.take_stock()
     }
 
@@ -99,7 +111,9 @@ impl Run {
         let mut stuck = Vec::new();
         let mut since = SystemClock.now();
         loop {
-            let open = self.open_jobs()?;
+            let mut open = self.open_jobs()?;
+            // What a batch has not begun is new work, and waits for somebody who makes room.
+            open.retain(|job| !(self.troubles.has(&Trouble::NoRoom) && lacks_room(job)));
             if open.is_empty() {
                 return Ok(());
             }
@@ -109,7 +123,7 @@ impl Run {
                     "paused" => drop(self.ask(&["resume", id])?),
                     "stuck" => {
                         ensure!(
-                            self.stormy,
+                            self.stormy || lacks_room(job),
                             "nothing befell any host, and yet: {}",
                             self.brief(job)?
                         );
@@ -161,21 +175,27 @@ impl Run {
     fn take_stock(&mut self) -> anyhow::Result<()> {
         let mut ended = Vec::new();
         let all = std::mem::take(&mut self.sent);
-        let of_guest = |guest: &str| all.iter().filter(|sent| sent.guest == guest).count();
+        let guests = || all.iter().filter_map(|sent| sent.does.as_ref());
+        let of_guest = |guest: &str| guests().filter(|(one, _)| one == guest).count();
         for sent in &all {
             let Some(id) = &sent.id else { continue };
             let job = self.site.job(id)?;
+            let Some((guest, effect)) = &sent.does else {
+                self.batch_is_right(&job)?;
+                self.tally.batches += 1;
+                continue;
+            };
             match text(&job, "state")? {
                 "succeeded" => {
                     self.tally.succeeded += 1;
-                    let effect = (sent.guest.clone(), sent.effect.clone());
-                    ended.push((text(&job, "ended")?.to_owned(), id.clone(), effect));
+                    let effect = (guest.clone(), effect.clone());
+                    ended.push((self.place_of_end(&job)?, effect));
                 }
                 "cancelled" => self.tally.cancelled += 1,
                 "rolled back" => {
                     self.tally.rolled_back += 1;
                     self.tell(format_args!("  rolled back: {} {}", job["title"], job["why"]))?;
-                    let another = of_guest(&sent.guest) > 1;
+                    let another = of_guest(guest) > 1;
                     let excused = self.stormy || is_a_no(&job, another);
                     ensure!(excused, "nothing befell any host, and yet: {}", self.brief(&job)?);
                 }
@@ -183,12 +203,22 @@ impl Run {
             }
         }
         // Jobs of one guest follow each other, so the order of their ends is that of their effects.
-        ended.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
-        for (_, _, (guest, effect)) in ended {
+        ended.sort_by_key(|(place, _)| *place);
+        for (_, (guest, effect)) in ended {
             self.fleet.named(&guest)?.undergo(&effect)?;
         }
         self.stormy = false;
         Ok(())
+    }
+
+    /// Where in the journal the job has ended: of two moments, the clock may have been set back between them.
+    fn place_of_end(&self, job: &Value) -> anyhow::Result<u64> {
+        let told = self.ask(&["logs", text(job, "job")?, "--json"])?.ok()?;
+        let events = serde_json::Deserializer::from_str(&told).into_iter::<Value>();
+        let events: Vec<Value> = events.collect::<Result<_, _>>()?;
+        let end = events.iter().rev().find(|event| event["at"] == job["ended"]);
+        end.and_then(|event| event["sequence"].as_u64())
+            .with_context(|| format!("it has no end: {told}"))
     }
 
     /// Boots every host anew, all at the same time, and checks everything: what starts by itself must be what should.
@@ -214,6 +244,11 @@ fn is_a_no(job: &Value, another: bool) -> bool {
 /// The guest would stand still for too long, and that was to be a failure, or somebody said no; or it was to show its
 /// health by a command, and has no systemd that could run one.
 const NOES: [&str; 2] = ["VSJ0480", "VSJ0484"];
+
+/// Whether a job is stuck because what it begins was not taken in.
+fn lacks_room(job: &Value) -> bool {
+    job["state"] == "stuck" && job["why"]["code"] == "VSJ0317"
+}
 
 /// A text of a document.
 pub(super) fn text<'a>(document: &'a Value, key: &str) -> anyhow::Result<&'a str> {

@@ -1,5 +1,6 @@
 //! A run: a site and its guests, round after round until its time is over; and what of it is told.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::process::Child;
 use std::time::Duration;
@@ -9,8 +10,12 @@ use fastrand::Rng;
 use vsjob_engine::{Clock, SystemClock};
 
 use super::Seed;
-use super::draw::{Befalls, Moment, Round};
+use super::clock::Purges;
+use super::disk;
+use super::draw::{Befalls, Moment, Round, Seen};
 use super::fleet::{Effect, Fleet};
+use super::maintenance::Maintained;
+use super::tally::Tally;
 use super::trace::Trace;
 use super::troubles::{Trouble, Troubles};
 use crate::fate::Fate;
@@ -33,62 +38,14 @@ pub struct Length {
     pub aloud: bool,
 }
 
-/// What a run amounted to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Rounds, each with a quiet point at its end.
-    pub rounds: u64,
-    /// Operations.
-    pub operations: u64,
-    /// Faults of the master, and of hosts and lines.
-    pub faults: u64,
-    /// Jobs by how they ended.
-    pub succeeded: u64,
-    /// Taken back because of a failure.
-    pub rolled_back: u64,
-    /// Taken back because somebody wanted it.
-    pub cancelled: u64,
-    /// How often a job was stuck, and went on when it was resumed.
-    pub stuck: u64,
-    /// Writes that guests acknowledged, all of them there in the end.
-    pub acknowledged: u64,
-    /// Guests that were compared with their reference, file by file.
-    pub compared: u64,
-    /// Reboots of all hosts at once.
-    pub reboots: u64,
-}
-
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} operations and {} faults up to {} quiet points, {} of them after a reboot of all hosts; jobs: {} succeeded, \
-             {} rolled back, {} cancelled, {} times stuck for a while; {} guests compared file by file; \
-             {} writes acknowledged, 0 lost",
-            self.operations,
-            self.faults,
-            self.rounds,
-            self.reboots,
-            self.succeeded,
-            self.rolled_back,
-            self.cancelled,
-            self.stuck,
-            self.compared,
-            self.acknowledged
-        )
-    }
-}
-
 /// A job that was submitted in this round.
 pub(super) struct Sent {
     /// Its id, unless the master went away before it had answered.
     pub id: Option<String>,
     /// What was asked for.
     pub args: Vec<String>,
-    /// The guest.
-    pub guest: String,
-    /// What becomes of it.
-    pub effect: Effect,
+    /// The guest, and what becomes of it. None: it is a batch.
+    pub does: Option<(String, Effect)>,
 }
 
 /// A run as it goes.
@@ -98,7 +55,11 @@ pub(super) struct Run {
     pub fleet: Fleet,
     pub troubles: Troubles,
     pub fate: Fate,
+    pub purges: Purges,
+    pub maintained: Maintained,
     pub sent: Vec<Sent>,
+    /// Jobs of earlier rounds.
+    pub known: BTreeSet<String>,
     /// Invocations that wait for something; what they say does not matter, but that they end.
     pub waiting: Vec<Child>,
     /// Something befell a host or a line in this round.
@@ -122,6 +83,7 @@ pub fn run(seed: Seed, length: Length) -> anyhow::Result<Option<Tally>> {
         return Ok(None);
     };
     site.kill_master()?;
+    site.lab.small_disk(disk::SIZE, &site.program.state())?;
     site.start_master()?;
     let mut run = Run {
         hosts: site.hosts()?,
@@ -129,7 +91,10 @@ pub fn run(seed: Seed, length: Length) -> anyhow::Result<Option<Tally>> {
         fleet: Fleet::new()?,
         troubles: Troubles::default(),
         fate,
+        purges: Purges::default(),
+        maintained: Maintained::default(),
         sent: Vec::new(),
+        known: BTreeSet::new(),
         waiting: Vec::new(),
         stormy: false,
         tally: Tally::default(),
@@ -179,18 +144,12 @@ impl Run {
             self.begin(number);
             self.await_moment(happening.moment)?;
             let row = happening.row;
-            match row.befalls {
-                Befalls::Nobody => self.tally.operations += 1,
-                Befalls::Master => self.tally.faults += 1,
-                Befalls::Host => {
-                    self.tally.faults += 1;
-                    self.stormy = true;
-                }
-            }
+            self.stormy |= row.befalls == Befalls::Host;
             let seen = (row.happen)(self, &mut happening.random).with_context(|| row.name)?;
+            self.tally.count(row, seen.took);
             self.tell(format_args!(
-                "{number:>3}. {}, {}: {seen}",
-                row.name, happening.moment
+                "{number:>3}. {}, {}: {}",
+                row.name, happening.moment, seen.told
             ))?;
             self.heal_due()?;
             self.master_lives()?;
@@ -234,14 +193,13 @@ impl Run {
         Ok(said)
     }
 
-    /// Submits a job for a guest, or the same twice at once, and answers what was said.
+    /// Submits a job for a guest, or a batch, or the same twice at once, and answers what was said.
     pub(super) fn submit(
         &mut self,
-        guest: &str,
-        effect: Effect,
+        does: Option<(&str, Effect)>,
         args: &[&str],
         twice: bool,
-    ) -> anyhow::Result<String> {
+    ) -> anyhow::Result<Seen> {
         let key = format!("{}-{}-{}", self.seed, self.at.0, self.at.1);
         let args = [&["submit"], args, &["--idempotency-key", &key]].concat();
         let invocations: Vec<_> = (0..=u8::from(twice))
@@ -267,20 +225,25 @@ impl Run {
         ids.dedup();
         ensure!(ids.len() <= 1, "one key, and these jobs: {ids:?}");
         let id = ids.pop();
+        if id.is_some() {
+            self.goes_where_it_may(&args)?;
+        }
         let seen = match &id {
             Some(id) => format!("job {}", &id[id.len() - 8..]),
             None if unsure => "nobody answered".to_owned(),
             None => refusal,
         };
+        let before = self.sent.len();
         if id.is_some() || unsure {
             self.sent.push(Sent {
                 id,
                 args: args.iter().map(|&arg| arg.to_owned()).collect(),
-                guest: guest.to_owned(),
-                effect,
+                does: does.map(|(guest, effect)| (guest.to_owned(), effect)),
             });
         }
-        Ok(format!("{}{seen}", if twice { "twice: " } else { "" }))
+        let took = self.sent.len() > before;
+        let told = format!("{}{seen}", if twice { "twice: " } else { "" });
+        Ok(Seen { took, told })
     }
 
     /// A host, drawn.

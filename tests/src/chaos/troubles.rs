@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::process::Child;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 
 use super::run::Run;
 use crate::lab::Lab;
+
+/// Makes room on the disk of a host, also for after a power cut.
+const EMPTY: &str = "rm -f /var/full*; sync -f /var";
 
 /// Something that is wrong until it is healed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +30,10 @@ pub(super) enum Trouble {
     Doomed,
     /// The master is not there.
     NoMaster,
+    /// Its wall clock is wrong.
+    WrongClock,
+    /// Its disk is full.
+    NoRoom,
 }
 
 /// The troubles of now, each with the number of happenings after which it ends.
@@ -92,26 +99,38 @@ impl Run {
         due.into_iter().try_for_each(|trouble| self.heal(&trouble))
     }
 
-    /// Ends every trouble.
+    /// Ends every trouble, but leaves the disk of the master as it is.
     pub(super) fn heal_all(&mut self) -> anyhow::Result<()> {
         for host in self.hosts.clone() {
             self.troubles.await_reboot(&host)?;
         }
-        let all = self.troubles.all();
-        all.into_iter().try_for_each(|trouble| self.heal(&trouble))
+        let all = self.troubles.all().into_iter();
+        all.filter(|trouble| *trouble != Trouble::NoRoom)
+            .try_for_each(|trouble| self.heal(&trouble))
     }
 
-    fn heal(&mut self, trouble: &Trouble) -> anyhow::Result<()> {
+    pub(super) fn heal(&mut self, trouble: &Trouble) -> anyhow::Result<()> {
+        // To end one may take the end of another.
+        if !self.troubles.has(trouble) {
+            return Ok(());
+        }
         let lab = &self.site.lab;
         match trouble {
-            Trouble::Off(host) => lab.boot(host)?,
+            Trouble::Off(host) => {
+                lab.boot(host)?;
+                if !self.troubles.has(&Trouble::Full(host.clone())) {
+                    lab.run(host, EMPTY)?;
+                }
+            }
             Trouble::Cut(host) => lab.heal(host)?,
             Trouble::Apart(one, other) => lab.join(one, other)?,
             Trouble::Doomed => self.end_of_doom()?,
             Trouble::NoMaster => self.start_master()?,
+            Trouble::NoRoom => self.make_room()?,
+            Trouble::WrongClock => self.fate.wall_clock_is_ahead(0)?,
             Trouble::Frozen(host) => self.at(host, "pkill --signal CONT --exact --ns 1 --nslist pid sshd")?,
             Trouble::Slow(host) => self.at(host, "tc qdisc delete dev eth0 root")?,
-            Trouble::Full(host) => self.at(host, "rm -f /var/full*")?,
+            Trouble::Full(host) => self.at(host, EMPTY)?,
         }
         self.troubles.forget(trouble);
         self.tell(format_args!("  over: {trouble:?}"))
@@ -120,7 +139,7 @@ impl Run {
     /// Runs a text on a host that may be off, or may have been booted anew since it was needed.
     fn at(&mut self, host: &str, text: &str) -> anyhow::Result<()> {
         self.troubles.await_reboot(host)?;
-        // A host that is off has none of these troubles when it is on again, but for its full disk.
+        // A host that is off has none of these troubles when it is on again, but for its full disk, which is seen to then.
         if !self.troubles.has(&Trouble::Off(host.to_owned())) {
             self.site.lab.run(host, &format!("{text} || true"))?;
         }
@@ -129,9 +148,10 @@ impl Run {
 
     /// Starts the master, which must become ready.
     pub(super) fn start_master(&mut self) -> anyhow::Result<()> {
-        self.site
-            .start_master()
-            .context("the master does not start again")
+        match self.site.start_master() {
+            Ok(()) => Ok(()),
+            Err(why) => self.start_with_room(why),
+        }
     }
 
     /// The master lives on, or another one begins.
