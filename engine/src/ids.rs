@@ -74,10 +74,16 @@ impl fmt::Display for StepNo {
 /// Which life of the master gave an order: a counter that only grows, and a random id that tells two masters apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Epoch {
-    /// Grows by one at each take-over.
+    /// Grows by one with each start of a master, and by [`Epoch::SKIPPED`] with each take-over.
     pub counter: u64,
     /// Drawn once by each master.
     pub id: Uuid,
+}
+
+impl Epoch {
+    /// How many epochs a take-over skips: more than a master is ever started. One that was away when its hosts were taken
+    /// over, and is started again and again, does not come to be the later one.
+    pub const SKIPPED: u64 = 1 << 20;
 }
 
 impl fmt::Display for Epoch {

@@ -83,6 +83,13 @@ impl BySteps {
         })
     }
 
+    /// It is another job of the same master.
+    #[must_use]
+    pub fn beside(mut self, other: &Self) -> Self {
+        self.epoch = other.epoch;
+        self
+    }
+
     /// Does a step; twice it is another attempt.
     ///
     /// # Errors

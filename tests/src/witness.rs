@@ -16,12 +16,11 @@ const RECORDER: &str = r#"
 "#;
 
 /// The scripts of the workers themselves, which belong to no step. What is composed ends with these texts.
-const OF_THE_WORKERS: [&str; 7] = [
+const OF_THE_WORKERS: [&str; 6] = [
     include_str!("../../workers/src/hello.sh"),
     include_str!("../../workers/src/claim.sh"),
     include_str!("../../workers/src/launch/follow.sh"),
     include_str!("../../workers/src/launch/stop.sh"),
-    include_str!("../../workers/src/launch/retire.sh"),
     include_str!("../../workers/src/launch/forget.sh"),
     include_str!("../../workers/src/launch/end_channel.sh"),
 ];

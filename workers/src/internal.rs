@@ -30,8 +30,6 @@ scripts! {
     FOLLOW = "launch/follow.sh" with [PROCESS, STATE];
     /// Stops launched commands.
     STOP = "launch/stop.sh" with [PROCESS, STATE];
-    /// Removes one run directory.
-    RETIRE = "launch/retire.sh" with [];
     /// Makes durable what a launched command that is gone has done.
     SETTLE = "launch/settle.sh" with [];
     /// Removes the run directories of a job.

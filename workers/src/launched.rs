@@ -11,7 +11,7 @@ use crate::host::{Host, Question};
 use crate::run_name::RunName;
 use crate::{HostError, Script, answer, internal};
 
-/// The longest that launching, following or retiring may take: a moment, on a host that is well.
+/// The longest that launching or following may take: a moment, on a host that is well.
 const LIMIT: Duration = Duration::from_secs(30);
 /// The longest that making an effect durable may take: as long as the host needs to write what its page cache holds.
 const SETTLE_LIMIT: Duration = Duration::from_secs(600);
@@ -84,12 +84,6 @@ impl Launched {
     /// Stops it, and returns when it is gone.
     pub(crate) async fn stop(&self) -> Result<(), Trouble> {
         stop(&self.host, self.epoch, self.name.to_string(), "one").await
-    }
-
-    /// Removes what is left of it on the host. It is gone, and had no effect.
-    pub(crate) async fn retire(&self) -> Result<(), Trouble> {
-        self.order(&internal::RETIRE, vec![self.name.to_string()], LIMIT)
-            .await
     }
 
     /// Returns when what it did would survive a power cut. It is gone, and may have died before it saw to that itself.

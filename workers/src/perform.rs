@@ -216,8 +216,7 @@ impl Performer {
                 return Ok(self.complete(side, found));
             }
         }
-        // So that the same attempt can be made anew.
-        launched.retire().await?;
+        // Its run directory stays: it may have had an effect that is gone again, and another master has to see that.
         if self.work.resume {
             return Ok(Outcome::NotDone);
         }

@@ -52,3 +52,10 @@ durable_tree() {
 progress() {
 	[ -z "${RUN:-}" ] || printf '%s %s %s\n' "$1" "$2" "$3" >"$RUN/progress"
 }
+
+# run_job: the job that this launched script works for.
+run_job() {
+	run_job=${RUN:-}
+	run_job=${run_job##*/}
+	printf '%s' "${run_job%-*-*}"
+}

@@ -133,8 +133,12 @@ impl Engine {
         let reader = store.reader();
         let world = replay::replay(&mut *store, opened.indexed)?;
         let last = world.epoch.map_or(0, |last| last.counter);
+        let counter = match options.take_over {
+            Some(known) => last.max(known).saturating_add(Epoch::SKIPPED),
+            None => last.saturating_add(1),
+        };
         let epoch = Epoch {
-            counter: last.max(options.take_over.unwrap_or(0)).saturating_add(1),
+            counter,
             id: Uuid::new_v4(),
         };
         let core = Core::open(world, epoch, options, clock.moment(), fastrand::u64(..));

@@ -1,6 +1,6 @@
 //! A master that takes over holds every job until somebody has seen how the hosts are.
 
-use vsjob_engine::{Command, Engine, EngineError, JobId, Options, Status};
+use vsjob_engine::{Command, Engine, EngineError, Epoch, JobId, Options, Status};
 
 use crate::bench::{Answer, Bench, actor, job, open, open_as, step};
 use vsjob_engine::Mode;
@@ -23,7 +23,8 @@ async fn taken_over(bench: &Bench) -> (Engine, JobId) {
 async fn nothing_moves_until_the_take_over_is_accepted_and_then_everything_does() {
     let mut bench = Bench::new();
     let (taker, id) = taken_over(&bench).await;
-    assert_eq!(taker.epoch().counter, 8);
+    // However often the other one is started again, it is not above this one.
+    assert_eq!(taker.epoch().counter, 7 + Epoch::SKIPPED);
     bench.engine = taker;
     for _ in 0..2 {
         assert!(bench.engine.is_held().await.unwrap());

@@ -175,7 +175,9 @@ pub(crate) async fn an_sshd_that_is_killed_in_the_middle_is_not_even_noticed(
     Ok(())
 }
 
-pub(crate) async fn a_host_that_reboots_in_the_middle_does_it_anew(bench: &Bench) -> anyhow::Result<()> {
+pub(crate) async fn a_host_that_reboots_in_the_middle_does_it_anew_and_shows_that_it_had_begun(
+    bench: &Bench,
+) -> anyhow::Result<()> {
     let work = bench.work(&SLOW, &[&bench.file, "once", "3"]);
     let outcome = in_the_middle(bench, &work, || {
         bench.ground.power_cut()?;
@@ -186,6 +188,10 @@ pub(crate) async fn a_host_that_reboots_in_the_middle_does_it_anew(bench: &Bench
     let outcome = to_the_end(bench, again(&work)).await?;
     assert!(done(&outcome), "{outcome:?}");
     assert_eq!(bench.wrote(), "once\n");
+    // What it did may be gone, but not without a trace: whoever takes over has to see that it may have happened.
+    let look = r#"[ -d "$R/var/lib/vsjob/run/$1" ]"#;
+    let first = format!("{}-1-1", bench.job);
+    assert_eq!(bench.read(look, &[&first], MOMENT).await??.code, 0);
     Ok(())
 }
 
@@ -210,7 +216,7 @@ pub(crate) async fn a_run_directory_that_lost_its_files_holds_up_nobody(bench: &
     assert_eq!(answer.code, 0);
     let work = bench.work(&APPEND, &[&bench.file, "x", "0"]);
     assert_eq!(bench.pool.perform(again(&work)).await, Outcome::NotDone);
-    assert!(done(&bench.pool.perform(work).await));
+    assert!(done(&to_the_end(bench, work).await?));
     assert_eq!(bench.wrote(), "x\n");
     Ok(())
 }

@@ -188,7 +188,10 @@ async fn to_the_end(bench: &Bench, mut work: Work) -> anyhow::Result<Outcome> {
         last = Some(outcome.clone());
         match outcome {
             Outcome::Unknown(_) => work.resume = true,
-            Outcome::NotDone => work.resume = false,
+            Outcome::NotDone => {
+                work.attempt += 1;
+                work.resume = false;
+            }
             Outcome::Failed(failure) if failure.class == Class::Transient => {
                 work.attempt += 1;
                 work.resume = false;
@@ -243,7 +246,7 @@ on_each_ground! {
     launched::a_line_that_is_cut_in_the_middle_loses_no_work,
     launched::what_a_lost_line_was_asked_does_not_begin_later,
     launched::an_sshd_that_is_killed_in_the_middle_is_not_even_noticed,
-    launched::a_host_that_reboots_in_the_middle_does_it_anew,
+    launched::a_host_that_reboots_in_the_middle_does_it_anew_and_shows_that_it_had_begun,
     launched::what_died_after_its_effect_is_durable_once_it_is_called_done,
     launched::a_run_directory_that_lost_its_files_holds_up_nobody,
     launched::a_host_that_is_away_is_waited_for,

@@ -139,13 +139,19 @@ guest_healthy() {
 	return 1
 }
 
+# guest_is_of_this_job NAME: its definition here is by this very job. What another one has put here since is not to be
+# taken back.
+guest_is_of_this_job() {
+	guest_defined "$1" && [ "$(guest_setting "$(guest_settings "$1")" job)" = "$(run_job)" ]
+}
+
 # guest_define NAME ADDRESS DEVICE RSS TMPFS PROC CPU: writes its definition. Limits are in MB, processes and percent
 # of one processor; 0 is no limit.
 guest_define() {
 	mkdir -p "$R/etc/systemd/nspawn" "$(guest_dropins "$1")"
 	guest_file=$(guest_settings "$1")
 	{
-		printf '# vsjob address=%s\n' "$2"
+		printf '# vsjob address=%s\n# vsjob job=%s\n' "$2" "$(run_job)"
 		printf '[Exec]\nBoot=yes\nPrivateUsers=no\nLinkJournal=no\nResolvConf=off\nTimezone=off\n'
 		printf '[Network]\nVirtualEthernet=yes\nBridge=%s\n' "$3"
 		[ "$5" = 0 ] || printf '[Files]\nTemporaryFileSystem=/tmp:size=%sM,mode=1777\n' "$5"

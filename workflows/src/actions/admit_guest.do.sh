@@ -1,6 +1,8 @@
 # GUEST RUNNING ADDRESS JOB: opens its link and tells the neighbours. It is made sure that it runs first: this host may have
 # been booted anew since it was started.
 
+# Whoever takes over from this master has to see that it may be open, also after a power cut.
+[ -z "${RUN:-}" ] || durable "$RUN"
 if ! volume_exists "$1" || ! guest_defined "$1"; then
 	fail permanent VSJ0470 "the guest $1 is not here"
 fi

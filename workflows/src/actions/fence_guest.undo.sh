@@ -1,5 +1,5 @@
-# GUEST MOVED: gives it its name back.
+# GUEST MOVED: gives it its name back. Who has that name already was not fenced.
 
-volume_rename "$2" "$1"
-guest_rename_definition "$2" "$1"
+if ! volume_exists "$1"; then volume_rename "$2" "$1"; fi
+if ! guest_defined "$1"; then guest_rename_definition "$2" "$1"; fi
 systemctl daemon-reload

@@ -1,3 +1,3 @@
-# GUEST: removes it.
+# GUEST: removes it, or what there is of it. That of a later job stays.
 
-guest_undefine "$1"
+if ! guest_defined "$1" || guest_is_of_this_job "$1"; then guest_undefine "$1"; fi
