@@ -106,6 +106,9 @@ impl Incoming {
     }
 }
 
+/// Before anything was written, in the form of transfer_since: all is compared.
+const NEVER: &str = "0000000000 0 none";
+
 /// Right from any half-way point of itself: what it has chosen is written down before it is used.
 fn begin(at: &Incoming, work: &Work, now: Timestamp) -> io::Result<Outputs> {
     let said = |name| argument(work, name).to_owned();
@@ -117,7 +120,7 @@ fn begin(at: &Incoming, work: &Work, now: Timestamp) -> io::Result<Outputs> {
         let since = match &base {
             None => "none".to_owned(),
             // Another host has another clock, and copied files have another history.
-            Some((_, base)) if base.host != said("host") => "0".to_owned(),
+            Some((_, base)) if base.host != said("host") => NEVER.to_owned(),
             Some((_, base)) => base.since.clone(),
         };
         let draft = Generation {

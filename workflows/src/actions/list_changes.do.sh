@@ -6,7 +6,9 @@ transfer_tree=$(volume_path "$1")
 transfer_folders
 : >"$transfer_dir/changed"
 if [ "$3" != none ]; then
-	find "$transfer_tree" -type f -newerct "@$3" -printf '%P\0' >"$transfer_dir/changed"
+	printf '%s\n' "$3" >"$transfer_dir/since"
+	transfer_moment
+	find "$transfer_tree" -type f -newerct "@$transfer_from" -printf '%P\0' >"$transfer_dir/changed"
 fi
 find "$transfer_tree" -type f -links +1 -printf '%i %P\0' >"$transfer_dir/linked"
 mv "$transfer_dir/folders.now" "$transfer_dir/folders"

@@ -3,6 +3,8 @@
 
 guest=$1 snapshot=$2 job=$3 mode=$4 running=$5 pre=$6 post=$7
 folder=$jobs/$job
+# One that was begun and taken back by a reboot is begun anew.
+rm -f "$folder/since"
 volume_foreign "$guest"
 [ -z "$foreign" ] || fail permanent VSJ0473 "$guest contains $foreign, which a copy would miss"
 transfer_folder "$job"
@@ -18,8 +20,7 @@ set +e
 		guest_exec "$guest" sh -c "$pre" </dev/null >&2 ||
 			fail permanent VSJ0494 "the command before the snapshot of $guest failed"
 	fi
-	transfer_begin=$(($(date +%s%N) - 20000000))
-	printf '%s.%s\n' "${transfer_begin%?????????}" "${transfer_begin#"${transfer_begin%?????????}"}" >"$folder/since"
+	transfer_begins "$job"
 	volume_snapshot "$guest" "$snapshot"
 )
 code=$?

@@ -15,7 +15,7 @@ host_action! {
         tree: Line,
         /// The folder of the job there.
         lists: Line,
-        /// When it was taken, by the clock of the host, in seconds, and a little earlier.
+        /// When it was taken, by the clocks of the host: see transfer_begins.
         since: Line,
         /// How long the guest was stopped for it, in ms.
         down: u64,

@@ -37,7 +37,7 @@ pub struct Generation {
     pub mode: String,
     /// When its snapshot was taken, by the master.
     pub taken: String,
-    /// The same by the clock of its host, in seconds, and a little earlier: what changed since is in a later one.
+    /// The same by the clocks of its host, as `transfer.sh` has it: what changed since then, the next one compares.
     pub since: String,
     /// How many files it has.
     pub files: u64,
