@@ -252,10 +252,7 @@ impl Core {
             return Err(EngineError::NotHeld);
         }
         for (id, reason) in doubtful {
-            if self
-                .open_job(id)
-                .is_ok_and(|job| !matches!(job.status, Status::Stuck { .. }))
-            {
+            if self.open_job(id).is_ok() {
                 self.stick(id, reason);
             }
         }

@@ -91,7 +91,9 @@ fn next_status(job: &Job, event: &JobEvent) -> Option<Status> {
         (S::Queued, E::Stuck { reason }) => stuck(reason, Direction::Queued),
         (S::Running, E::Stuck { reason }) => stuck(reason, Direction::Forward),
         (S::Unwinding(why), E::Stuck { reason }) => stuck(reason, Direction::Backward(why.clone())),
-        (S::Paused(direction), E::Stuck { reason }) => stuck(reason, direction.clone()),
+        (S::Paused(direction) | S::Stuck { direction, .. }, E::Stuck { reason }) => {
+            stuck(reason, direction.clone())
+        }
 
         (S::Paused(direction) | S::Stuck { direction, .. }, E::Resumed { .. }) => towards(direction),
         (S::Running, E::Resumed { .. }) => S::Running,

@@ -63,12 +63,10 @@ fn a_master_restored_from_an_old_backup_holds_its_jobs_and_sees_that_the_hosts_k
     let stuck = other.run(&["status", &id, "--json"])?.json()?;
     ensure!(stuck["state"] == "stuck", "{stuck}");
 
-    // Even let go it does no harm: what it would copy is not there, and it is taken back.
-    other.run(&["resume", &id])?.ok()?;
-    until("it is over", || {
-        let job = other.run(&["status", &id, "--json"])?.json()?;
-        Ok(job["state"] == "rolled back")
-    })?;
+    other.run(&["cancel", &id])?.refuses("VSJ0555", 4)?;
+    other.run(&["abandon", &id, "--reason", "it is over"])?.ok()?;
+    let job = other.run(&["status", &id, "--json"])?.json()?;
+    ensure!(job["state"] == "abandoned", "{job}");
     ensure!(answer(ADDRESS).as_deref() == Some("web") && site.runs("web", "vsh-02"));
     ensure!(!site.runs("web", "vsh-01"));
     other.run(&["guest", "stop", "web"])?.ok()?;

@@ -217,6 +217,11 @@ async fn command(
     command: Command,
 ) -> Answer<Accepted> {
     let id = house.find(&name).await?;
+    if command != Command::Pause
+        && let Some(known) = house.engine.job(id).await?
+    {
+        held::is_settled(&house, &known.job).await?;
+    }
     house.engine.command(id, command, admin.actor(who)).await?;
     Ok(accepted(id, false))
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use vsjob_engine::{Actor, Class, Command, EngineError, Failure, Job, JobId, Priority, Request};
 use vsjob_workers::{Desk, Doing, Successor};
 
+use super::held;
 use super::house::{House, new_job};
 
 /// The desk of the house, for as long as there is one.
@@ -35,10 +36,17 @@ impl Desk for HouseDesk {
     fn take_back(&self, key: String, part_of: JobId) -> Doing<()> {
         let house = self.house();
         Box::pin(async move {
-            let engine = &house?.engine;
+            let house = house?;
+            let engine = &house.engine;
             let Some(job) = engine.by_key(&key).await.map_err(unanswered)? else {
                 return Ok(());
             };
+            // What is in doubt is left to a person, like what is past its pivot.
+            if let Some(known) = engine.job(job).await.map_err(unanswered)?
+                && held::is_settled(&house, &known.job).await.is_err()
+            {
+                return Ok(());
+            }
             let actor = part(&key, &whole(engine.job(part_of).await)?);
             match engine.command(job, Command::Cancel, actor).await {
                 Ok(())

@@ -1,11 +1,13 @@
 //! What a master holds back after it took over. Its store may be older than what the hosts have seen: each open job is held
 //! against the run directories on its hosts, which stay there for as long as a job is open. Where the two tell the
-//! same, the job goes on once the scan is accepted; where they do not, it will be stuck, and a person decides.
+//! same, the job goes on once the scan is accepted; where they do not, it will be stuck, and a person gives it up.
 
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
-use vsjob_engine::{Actor, EngineError, Failure, Filter, HostName, Job, Mode, StepNo, StepRecord, StepState};
+use vsjob_engine::{
+    Actor, EngineError, Failure, Filter, HostName, Job, Mode, Status, StepNo, StepRecord, StepState,
+};
 use vsjob_workers::{Action, Registry, Run, RunName};
 
 use super::answer::Refused;
@@ -13,6 +15,9 @@ use super::house::House;
 use super::{look, scan};
 use crate::message::{Held, HeldJob, Scanned};
 use crate::{Complaint, Exit};
+
+/// How the reason of a job begins that was in doubt when the scan was accepted.
+const IN_DOUBT: &str = "its hosts and this store do not tell the same: ";
 
 /// What is held, beside what the scan has found; `None` if nothing is.
 pub(crate) async fn held(house: &House, scanned: &Scanned) -> Result<Option<Held>, EngineError> {
@@ -50,8 +55,28 @@ pub(crate) async fn accept(house: &House, seal: &str, actor: Actor) -> Result<()
     let doubtful = held
         .jobs
         .into_iter()
-        .filter_map(|job| Some((job.job.parse().ok()?, job.doubt?)));
+        .filter_map(|job| Some((job.job.parse().ok()?, format!("{IN_DOUBT}{}", job.doubt?))));
     Ok(house.engine.accept(doubtful.collect(), actor).await?)
+}
+
+/// Refuses to move a job that is in doubt still: it may be over, and taken back it would bring to life again what lives
+/// elsewhere by now. Once its hosts are claimed nothing of it begins there any more, so what they show holds.
+pub(crate) async fn is_settled(house: &House, job: &Job) -> Result<(), Refused> {
+    let was_in_doubt = matches!(&job.status, Status::Stuck { reason, .. } if reason.starts_with(IN_DOUBT));
+    if !was_in_doubt {
+        return Ok(());
+    }
+    match doubt(job, &runs(house).await, house.pool.registry()) {
+        None => Ok(()),
+        Some(doubt) => {
+            let message = format!("nobody knows how far job {} has come", job.id.short());
+            let mut complaint = Complaint::new("VSJ0555", Exit::Refused, message);
+            complaint.causes.push(doubt);
+            Err(Refused::conflicting(complaint.hint(
+                "see with `vsjob scan` and `vsjob gc` how its guest is, then give the job up: `vsjob abandon JOB`",
+            )))
+        }
+    }
 }
 
 /// Stands for everything that is shown, except words that change by themselves.

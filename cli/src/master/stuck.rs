@@ -6,8 +6,8 @@ use vsjob_engine::{Assertion, Command, EngineError, said_to_be_off};
 
 use super::api::{Answer, Of, accepted};
 use super::asked::{Json, Path};
-use super::hosts;
 use super::peer::Admin;
+use super::{held, hosts};
 use crate::message::{Abandon, Accepted, Said, Skip, Who};
 
 /// Try the step again at which a job is stuck
@@ -54,6 +54,9 @@ async fn help(State(house): Of, admin: Admin, name: &str, command: Command, who:
     let id = house.find(name).await?;
     let known = house.engine.job(id).await?;
     let job = known.ok_or(EngineError::UnknownJob(id))?.job;
+    if !matches!(command, Command::Abandon(_)) {
+        held::is_settled(&house, &job).await?;
+    }
     for host in said_to_be_off(&job, command) {
         hosts::is_gone(&house, &host, true).await?;
     }
