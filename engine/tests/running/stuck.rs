@@ -324,7 +324,7 @@ async fn nothing_comes_back_to_life_before_the_new_copy_is_gone_unless_its_host_
         let tries = |bench: &Bench| undone(bench).iter().filter(|action| *action == "copy").count();
         bench
             .until(id, |_| {
-                tries(&bench) > 20 || undone(&bench).contains(&"gate".to_owned())
+                tries(&bench) > 8 || undone(&bench).contains(&"gate".to_owned())
             })
             .await;
         assert_eq!(undone(&bench).contains(&"gate".to_owned()), host_is_off);
