@@ -57,11 +57,24 @@ impl Site {
     /// # Errors
     /// There can be one, and yet it fails.
     pub fn up_with(hosts: u8, options: impl Fn(&str) -> &'static str) -> anyhow::Result<Option<Self>> {
+        Self::prepared(hosts, options, |_, _| Ok(()))
+    }
+
+    /// The same, with that done before its first master starts.
+    ///
+    /// # Errors
+    /// There can be one, and yet it fails.
+    pub fn prepared(
+        hosts: u8,
+        options: impl Fn(&str) -> &'static str,
+        prepare: impl FnOnce(&Lab, &mut Program) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Option<Self>> {
         let Some(lab) = Lab::up(hosts)? else {
             return Ok(None);
         };
         lab.enter_network()?;
-        let program = program(&lab, options)?;
+        let mut program = program(&lab, options)?;
+        prepare(&lab, &mut program)?;
         let master = Some(program.master()?);
         Ok(Some(Self { master, lab, program }))
     }

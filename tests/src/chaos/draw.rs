@@ -16,7 +16,10 @@ pub struct Seed(pub u64);
 
 impl Seed {
     /// That of a run of all tests: everything happens in its first rounds, and not only once.
-    pub const FIXED: Self = Self(37559);
+    pub const FIXED: Self = Self(267446);
+
+    /// How many those are.
+    pub const EARLY: u64 = 12;
 }
 
 impl FromStr for Seed {
@@ -198,15 +201,14 @@ mod tests {
 
     /// Whether each row of both tables is drawn twice at least in the first rounds: what is drawn may be in vain.
     fn has_all_early(seed: Seed) -> bool {
-        const EARLY: u64 = 14;
-        let drawn = (1..=EARLY).flat_map(|round| seed.round(round).happenings);
+        let drawn = (1..=Seed::EARLY).flat_map(|round| seed.round(round).happenings);
         let drawn: Vec<&str> = drawn.map(|one| one.row.name).collect();
         rows().all(|row| drawn.iter().filter(|name| **name == row.name).count() > 1)
     }
 
     #[test]
     fn in_the_first_rounds_of_the_fixed_seed_everything_happens() {
-        let one_that_fits = || (1..100_000).map(Seed).find(|seed| has_all_early(*seed));
+        let one_that_fits = || (1..1_000_000).map(Seed).find(|seed| has_all_early(*seed));
         assert!(
             has_all_early(Seed::FIXED),
             "another one has to be fixed: {:?}",

@@ -200,38 +200,38 @@ fn kill_session(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
     at_console(run, random, &text)
 }
 
-fn kill_transfer(run: &mut Run, _: &mut Rng) -> anyhow::Result<Seen> {
-    let text = soon("pkill --signal KILL --exact --ns 1 --nslist pid rsync");
-    // Wherever there is one: it is there for moments only, on two hosts.
-    let consoles = run.hosts.iter().map(|host| {
-        let mut console = run.site.lab.at_console(host, "sh");
-        console
-            .args(["-euc", &text])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        Ok((host, console.spawn()?))
-    });
-    let mut killed = Vec::new();
-    for console in consoles.collect::<anyhow::Result<Vec<_>>>()? {
-        let (host, mut console) = console;
-        if console.wait()?.success() {
-            killed.push(host.as_str());
-        }
-    }
-    let took = !killed.is_empty();
-    let told = format!("on {}", killed.join(", "));
-    Ok(Seen { took, told })
+fn kill_transfer(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
+    run.under_way(random, |_| true)?;
+    let text = "pkill --signal KILL --exact --ns 1 --nslist pid rsync";
+    on_any_host(run, text)
 }
 
 fn kill_command(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
+    run.under_way(random, |_| true)?;
     let text = "unit=$(systemctl list-units --plain --no-legend --state=active 'vsjob-*' | cut -d ' ' -f 1 | head -n 1); \
-                [ -n \"$unit\" ] && systemctl kill --signal=KILL \"$unit\" && echo $unit";
-    at_console(run, random, &soon(text))
+                [ -n \"$unit\" ] && systemctl kill --signal=KILL \"$unit\"";
+    on_any_host(run, text)
 }
 
-/// Tries that until it succeeds: for some seconds, as what it is after is there for moments only.
-fn soon(text: &str) -> String {
-    format!("for try in $(seq 60); do {{ {text}; }} && exit; sleep 0.05; done; false")
+/// Tries that on every host until it succeeds there: for some seconds, as what it is after is there for moments only.
+fn on_any_host(run: &mut Run, text: &str) -> anyhow::Result<Seen> {
+    let text = format!("for try in $(seq 150); do {{ {text}; }} && exit; sleep 0.05; done; false");
+    let consoles = run.hosts.iter().map(|host| {
+        let mut console = run.site.lab.at_console(host, "sh");
+        let console = console.args(["-euc", &text]);
+        let console = console.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        Ok((host, console))
+    });
+    let mut hosts = Vec::new();
+    for (host, mut console) in consoles.collect::<anyhow::Result<Vec<_>>>()? {
+        if console.wait()?.success() {
+            hosts.push(host.as_str());
+        }
+    }
+    Ok(match hosts.is_empty() {
+        true => Seen::in_vain("there was nothing"),
+        false => Seen::took(hosts.join(" and ")),
+    })
 }
 
 /// Does this at the console of a host that has the trouble from then on.

@@ -47,6 +47,8 @@ pub(super) struct Guest {
     pub enabled: bool,
     /// Its host may have been booted anew since: then it runs if it is enabled, or as `running` says.
     pub shaken: bool,
+    /// It was enabled or disabled since, before or after that: then either may be.
+    pub switched: bool,
     /// Its writer, once it lives.
     pub client: Option<Client>,
     written: bool,
@@ -62,6 +64,7 @@ impl Guest {
             running: false,
             enabled: false,
             shaken: false,
+            switched: false,
             client: None,
             written: number % WRITTEN == 1,
         }
@@ -83,8 +86,8 @@ impl Guest {
             }
             Effect::Start => self.running = true,
             Effect::Stop => self.running = false,
-            Effect::Enable => self.enabled = true,
-            Effect::Disable => self.enabled = false,
+            Effect::Enable => (self.enabled, self.switched) = (true, true),
+            Effect::Disable => (self.enabled, self.switched) = (false, true),
             Effect::Move { to } => self.place = Some(to.clone()),
         }
         Ok(())

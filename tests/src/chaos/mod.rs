@@ -13,6 +13,7 @@ mod operations;
 mod order;
 mod quiet;
 mod run;
+mod steering;
 mod tally;
 mod trace;
 mod troubles;

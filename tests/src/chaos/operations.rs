@@ -3,15 +3,12 @@
 use std::process::Stdio;
 
 use fastrand::Rng;
-use serde_json::Value;
 
 use super::draw::{Befalls, Happen, Row, Seen};
 use super::fleet::{Effect, MOST};
 use super::run::Run;
+use super::steering::{self, steer};
 use super::{batches, clock, maintenance};
-
-/// Between two looks.
-const A_MOMENT: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// The operations.
 pub(super) const OPERATIONS: &[Row] = &[
@@ -21,7 +18,7 @@ pub(super) const OPERATIONS: &[Row] = &[
     operation("cancel", 6, |run, random| steer(run, random, "cancel")),
     operation("pause", 4, |run, random| steer(run, random, "pause")),
     operation("resume", 4, |run, random| steer(run, random, "resume")),
-    operation("answer", 5, answer),
+    operation("answer", 5, steering::answer),
     operation("scan", 3, |run, _| look(run, &["scan"])),
     operation("adopt", 3, |run, _| look(run, &["guest", "adopt"])),
     operation("gc", 2, |run, _| look(run, &["gc"])),
@@ -78,7 +75,7 @@ impl Run {
     }
 
     /// A host on which the guest was not at the last quiet point, drawn.
-    fn elsewhere(&self, guest: &str, random: &mut Rng) -> String {
+    pub(super) fn elsewhere(&self, guest: &str, random: &mut Rng) -> String {
         let place = self.fleet.guests.iter().find(|one| one.name == guest);
         let place = place.and_then(|guest| guest.place.as_ref());
         let at = self
@@ -110,7 +107,7 @@ impl Run {
     }
 }
 
-fn move_(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
+pub(super) fn move_(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
     let (name, twice) = (run.any_guest(random), twice(random));
     let to = run.elsewhere(&name, random);
     let mut args = vec!["move", "--name", &name, "--dst", &to];
@@ -151,64 +148,8 @@ fn guest(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
     Ok(seen.of(format_args!("{operation} {name}")))
 }
 
-/// A job of this round of which something is so, or else that is not over, or else any, drawn.
-fn any_job(run: &Run, random: &mut Rng, is_so: impl Fn(&Value) -> bool) -> anyhow::Result<Option<String>> {
-    let drawn = random.usize(0..1 << 20);
-    let sent: Vec<&String> = run.sent.iter().filter_map(|sent| sent.id.as_ref()).collect();
-    let said = run.ask(&["status", "--json", "--limit", "100000"])?;
-    let open: Value = serde_json::from_str(&said.out).unwrap_or_default();
-    let open = open["jobs"].as_array().into_iter().flatten();
-    let open: Vec<&Value> = open
-        .filter(|job| sent.iter().any(|id| job["job"] == **id))
-        .collect();
-    let those: Vec<&Value> = open.iter().copied().filter(|job| is_so(job)).collect();
-    let ids: Vec<String> = match (those.is_empty(), open.is_empty()) {
-        (false, _) => ids(&those),
-        (true, false) => ids(&open),
-        (true, true) => sent.into_iter().cloned().collect(),
-    };
-    Ok(ids.get(drawn % ids.len().max(1)).cloned())
-}
-
-fn ids(jobs: &[&Value]) -> Vec<String> {
-    let ids = jobs.iter().filter_map(|job| job["job"].as_str());
-    ids.map(str::to_owned).collect()
-}
-
-fn steer(run: &mut Run, random: &mut Rng, verb: &str) -> anyhow::Result<Seen> {
-    let is_paused = |job: &Value| (job["state"] == "paused") == (verb == "resume");
-    let Some(id) = any_job(run, random, is_paused)? else {
-        return Ok(Seen::in_vain("no job"));
-    };
-    look(run, &[verb, &id, "--reason", "chaos"])
-}
-
-/// Answers a job that asks. If one may come to that, it is waited for a while.
-fn answer(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
-    const TRIES: u8 = 30;
-    let yes = if random.bool() { "yes" } else { "no" };
-    let may_ask = run
-        .sent
-        .iter()
-        .any(|sent| sent.args.iter().any(|arg| arg == "ask"));
-    let tries = if may_ask { TRIES } else { 1 };
-    let mut seen = Seen::in_vain("no job");
-    for _ in 0..tries {
-        let asks = |job: &Value| job["at"].as_str().is_some_and(|at| at.starts_with("ask"));
-        let Some(id) = any_job(run, &mut random.clone(), asks)? else {
-            break;
-        };
-        seen = look(run, &["answer", &id, yes])?;
-        if seen.took {
-            break;
-        }
-        std::thread::park_timeout(A_MOMENT);
-    }
-    Ok(seen)
-}
-
 /// Asks for something, and says how it ended.
-fn look(run: &mut Run, args: &[&str]) -> anyhow::Result<Seen> {
+pub(super) fn look(run: &mut Run, args: &[&str]) -> anyhow::Result<Seen> {
     let said = run.ask(args)?;
     let first = said.err.lines().next().unwrap_or_default().to_owned();
     let took = said.status.success();

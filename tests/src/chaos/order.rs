@@ -110,12 +110,13 @@ impl Run {
                 guest.running
             },
         ];
+        let either = guest.shaken && guest.switched;
         ensure!(
-            may_run.contains(&runs),
+            either || may_run.contains(&runs),
             "running: {runs}, and not {}",
             guest.running
         );
-        (guest.running, guest.shaken) = (runs, false);
+        (guest.running, guest.shaken, guest.switched) = (runs, false, false);
         guest.place = Some(place.clone());
         let mut due: Facts = ["root", "definition"]
             .map(|what| (place.clone(), what.to_owned()))

@@ -76,15 +76,19 @@ pub(super) struct Run {
 /// # Errors
 /// Something that was promised does not hold. The error says where the trace is, and how it is repeated.
 pub fn run(seed: Seed, length: Length) -> anyhow::Result<Option<Tally>> {
-    let Some(mut site) = Site::up(length.hosts)? else {
+    let mut fate = None;
+    let site = Site::prepared(
+        length.hosts,
+        |_| "",
+        |lab, program| {
+            fate = Fate::of(program)?;
+            std::fs::create_dir(program.state())?;
+            lab.small_disk(disk::SIZE, &program.state())
+        },
+    )?;
+    let (Some(site), Some(fate)) = (site, fate) else {
         return Ok(None);
     };
-    let Some(fate) = Fate::of(&mut site.program)? else {
-        return Ok(None);
-    };
-    site.kill_master()?;
-    site.lab.small_disk(disk::SIZE, &site.program.state())?;
-    site.start_master()?;
     let mut run = Run {
         hosts: site.hosts()?,
         site,
