@@ -51,15 +51,16 @@ pub(super) struct Purges {
 
 pub(super) fn set(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
     let (ahead, lasts) = (AHEAD[random.usize(0..AHEAD.len())], random.usize(2..=8));
-    run.fate.wall_clock_is_ahead(ahead)?;
-    run.troubles.begin(Trouble::WrongClock, lasts);
-    let seen = run.look_at_clock()?;
-    Ok(Seen::took(format!("by {} s: {seen}", ahead / SECOND)))
+    Ok(Seen::took(run.set_clock(ahead, lasts)?))
 }
 
-/// Somebody says that it is right, which may be so or not.
-pub(super) fn accept(run: &mut Run, _: &mut Rng) -> anyhow::Result<Seen> {
+/// Somebody says that it is right, which may be so or not. If nobody doubts it, it is set first.
+pub(super) fn accept(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
+    let (ahead, lasts) = ([-1, 1][random.usize(0..2)] * DAY, random.usize(2..=8));
     run.look_at_clock()?;
+    if run.purges.held.is_none() {
+        run.set_clock(ahead, lasts)?;
+    }
     let said = run.ask(&["clock", "accept", "--reason", "chaos"])?;
     let was_held = run.purges.held.take().is_some();
     let took = match said.status.code() {
@@ -83,6 +84,13 @@ pub(super) fn accept(run: &mut Run, _: &mut Rng) -> anyhow::Result<Seen> {
 }
 
 impl Run {
+    fn set_clock(&mut self, ahead: i64, lasts: usize) -> anyhow::Result<String> {
+        self.fate.wall_clock_is_ahead(ahead)?;
+        self.troubles.begin(Trouble::WrongClock, lasts);
+        let seen = self.look_at_clock()?;
+        Ok(format!("by {} s: {seen}", ahead / SECOND))
+    }
+
     /// Asks the master for its time, and checks what it says and what it has begun.
     fn look_at_clock(&mut self) -> anyhow::Result<String> {
         let said = self.ask(&["clock", "show", "--json"])?;
