@@ -16,7 +16,7 @@ use vsjob_engine::store::{Local, LocalOptions, Purpose, Put, Read, Store, StoreE
 
 const FRAMES: u64 = 24;
 
-/// Each six bytes are a change of a file of the journal: what, which file, where (2), and two bytes to do it with.
+/// Each six bytes are a change of a file of the journal, the archive or the snapshots: what, which file, where (2), and two bytes to do it with.
 pub(crate) fn store(bytes: &[u8]) {
     let directory = copy_of_a_store().expect("a store to change");
     for change in bytes.chunks_exact(6).take(16) {
@@ -64,6 +64,7 @@ fn options() -> LocalOptions {
         segment_size: 4 << 10,
         reserve: 0,
         min_free: 0,
+        snapshot_every: 3 << 10,
         cache: 1 << 20,
         ..LocalOptions::default()
     }
@@ -79,8 +80,10 @@ fn written(directory: &Path) -> Result<(), StoreError> {
             value: Some(payload(sequence)),
         };
         store.index(head, vec![put]);
+        // Each snapshot that is due is written, and what lies before two of them archived.
+        store.flush()?;
     }
-    store.flush()
+    Ok(())
 }
 
 fn copy_of_a_store() -> std::io::Result<TempDir> {
@@ -109,10 +112,13 @@ fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A file of the journal, or the one that says which store this is.
+/// A file of the journal or the archive, a snapshot, or the file that says which store this is.
 fn pick(directory: &Path, number: u8) -> Option<PathBuf> {
-    let mut files: Vec<_> = fs::read_dir(directory.join("journal"))
-        .ok()?
+    let folders = ["journal", "archive", "snapshots"].map(|name| fs::read_dir(directory.join(name)));
+    let mut files: Vec<_> = folders
+        .into_iter()
+        .flatten()
+        .flatten()
         .filter_map(|entry| Some(entry.ok()?.path()))
         .collect();
     files.sort();

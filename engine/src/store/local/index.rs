@@ -26,8 +26,8 @@ use crate::store::{Head, Put, Record, Scan, StoreError};
 
 const HEAD_KEY: &[u8] = b"h";
 const RECORD: u8 = b'r';
-/// How much of a snapshot is handed to sled at once: see [`LocalOptions::backlog`].
-const LOADED_AT_ONCE: usize = 512 << 10;
+/// How much of a snapshot is handed to sled at once. The less, the less memory it takes for that: see `docs/store.md`.
+const LOADED_AT_ONCE: usize = 32 << 10;
 /// How many times its usual backlog may wait while a snapshot is written.
 const PATIENCE: usize = 128;
 /// How long sled may keep changes in memory: what a killed process has to replay.
@@ -112,8 +112,13 @@ pub(super) fn rebuild(disk: &Disk, paths: &Paths, options: &LocalOptions) -> Res
 /// Fills an empty index with the state of a snapshot.
 pub(super) fn load(opened: &mut OpenedIndex, paths: &Paths, snapshot: &Snapshot) -> Result<(), StoreError> {
     let begin = &snapshot.begin;
+    // Flushed each time: what is not is kept in memory.
     let apply = |batch: sled::Batch| {
-        guarded(|| opened.database.apply_batch(batch)).map_err(|source| failed(paths.index.clone(), source))
+        guarded(|| {
+            opened.database.apply_batch(batch)?;
+            opened.database.flush().map(drop)
+        })
+        .map_err(|source| failed(paths.index.clone(), source))
     };
     let (mut batch, mut size) = (sled::Batch::default(), 0);
     snapshot::read(&snapshot.path, begin.store, |(key, value)| {
