@@ -112,9 +112,10 @@ fn a_damaged_snapshot_is_set_aside_with_a_warning_and_the_older_one_is_used() {
     assert_eq!(codes(&opened.warnings), ["VSJ0123"]);
     assert!(kept[1].with_extension("lost").exists() && !kept[1].exists());
     is_whole(opened, 100);
-    // Caught up, it has written another one at once.
+    // Caught up, it writes another one at once.
     let mut store = open(folder.path()).unwrap().store;
     write(&mut store, 1).unwrap();
+    store.flush().unwrap();
     let names = snapshots(folder.path());
     assert!(names.iter().any(|name| frame(name) >= 100), "{names:?}");
 }
