@@ -95,13 +95,15 @@ fn bridge(socket: PathBuf) -> anyhow::Result<std::net::SocketAddr> {
     Ok(address)
 }
 
-/// Carries one connection both ways, until both have ended. How it breaks off, the two ends see for themselves.
+/// Carries one connection both ways, until both have ended. When the master ends it, which it may in the middle of a request
+/// that it refuses, the client must not go on to ask where nobody listens.
 fn carry(client: &TcpStream, socket: &Path) -> io::Result<()> {
     let master = UnixStream::connect(socket)?;
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| copy(client, &master).and_then(|()| master.shutdown(Shutdown::Write)));
-        let answering = copy(&master, client).and_then(|()| client.shutdown(Shutdown::Write));
-        asking.join().unwrap_or(Ok(())).and(answering)
+        let answering = copy(&master, client);
+        let ended = client.shutdown(Shutdown::Write);
+        asking.join().unwrap_or(Ok(())).and(answering).and(ended)
     })
 }
 

@@ -20,7 +20,8 @@ use vsjob_engine::{
 use vsjob_tests::ground::Ground;
 use vsjob_workers::{Action, Answer, HostAction, HostError, Pool, Question, Registry, Script};
 
-/// Appends a line, which shows how often it was done; and says how far it is.
+/// Appends a line, which shows how often it was done; and says how far it is. That it was begun outlives a power cut, as
+/// with what opens a guest.
 static APPEND: HostAction = HostAction {
     name: "test-append",
     args: &["file", "text", "seconds"],
@@ -28,6 +29,7 @@ static APPEND: HostAction = HostAction {
     probe: r#"
         if [ -s "$R/root/$1" ]; then out state done; out wrote "$2"; else out state absent; fi"#,
     do_: r#"
+        durable "$RUN"
         progress 1 2 "half of $2"
         sleep "$3"
         printf '%s\n' "$2" >>"$R/root/$1"
