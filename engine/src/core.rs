@@ -227,7 +227,7 @@ impl Core {
     }
 
     /// An administrator says that a guest lives where it was seen. False: a job has it, or has moved it since, and nothing is
-    /// changed.
+    /// changed. While all jobs are held after a take-over none moves anything: then it is where it was seen.
     pub fn place(&mut self, seen: Sighting, actor: Actor) -> bool {
         let Sighting {
             guest,
@@ -235,7 +235,8 @@ impl Core {
             placed,
             lock,
         } = seen;
-        if self.world.placement.get(&guest) != placed.as_ref() || self.world.locks.is_held(&lock) {
+        let may_move = self.world.locks.is_held(&lock) && !self.world.held;
+        if self.world.placement.get(&guest) != placed.as_ref() || may_move {
             return false;
         }
         self.record(Event::Placed { guest, host, actor });

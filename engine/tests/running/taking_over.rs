@@ -1,6 +1,6 @@
 //! A master that takes over holds every job until somebody has seen how the hosts are.
 
-use vsjob_engine::{Command, Engine, EngineError, Epoch, JobId, Options, Status};
+use vsjob_engine::{Command, Engine, EngineError, Epoch, JobId, Options, Sighting, Status};
 
 use crate::bench::{Answer, Bench, actor, job, open, open_as, step};
 use vsjob_engine::Mode;
@@ -62,4 +62,24 @@ async fn a_job_of_which_the_hosts_know_more_is_stuck_until_it_is_resumed() {
     assert!(matches!(stuck.status, Status::Stuck { reason, .. } if reason.contains("seen more")));
     bench.order(id, Command::Resume).await;
     assert_eq!(bench.end(id).await.status, Status::Succeeded);
+}
+
+#[tokio::test]
+async fn a_guest_that_a_held_job_has_is_placed_where_it_was_seen_and_not_any_more_once_the_job_goes_on() {
+    let mut bench = Bench::new();
+    let (taker, id) = taken_over(&bench).await;
+    bench.engine = taker;
+    let seen = |host: &str, placed: Option<&str>| Sighting {
+        guest: "ldap".to_owned(),
+        host: host.parse().unwrap(),
+        placed: placed.map(|host| host.parse().unwrap()),
+        lock: "guest/ldap".to_owned(),
+    };
+    assert!(bench.engine.place(seen("vsh-02", None), actor()).await.unwrap());
+    bench.script.put("waits", Mode::Do, Answer::Never);
+    bench.engine.accept(Vec::new(), actor()).await.unwrap();
+    let seen = seen("vsh-01", Some("vsh-02"));
+    assert!(!bench.engine.place(seen, actor()).await.unwrap());
+    assert_eq!(bench.engine.placement().await.unwrap()["ldap"].as_str(), "vsh-02");
+    assert!(bench.engine.job(id).await.unwrap().is_some());
 }
