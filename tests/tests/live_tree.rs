@@ -13,7 +13,8 @@ use vsjob_tests::{compiler, needs};
 const SENDER: &str = r#"
 job=1f2e3d4c
 transfer_folder "$job"
-mkdir -p "$R/tree" "$R/copy" "$R/scratch" "$R/bin"
+mkdir -p "$R/tree" "$R/copy" "$R/scratch" "$R/bin" "$R/proc/sys/kernel/random"
+cp /proc/sys/kernel/random/boot_id "$R/proc/sys/kernel/random"
 : >"$R/guest"
 printf '%s\n' "$R/copy" >"$jobs/$job/into"
 printf '%s\n' "$R/scratch" >"$jobs/$job/scratch"
