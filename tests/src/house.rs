@@ -26,8 +26,19 @@ impl House {
     /// # Errors
     /// It cannot be made.
     pub fn new() -> anyhow::Result<Self> {
+        Self::with("")
+    }
+
+    /// The same, with these settings besides.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn with(settings: &str) -> anyhow::Result<Self> {
         let paper = PaperPool::new(2)?;
-        let settings = format!("[paper]\ndirectory = \"{}\"\n", paper.folder().display());
+        let settings = format!(
+            "[paper]\ndirectory = \"{}\"\n{settings}",
+            paper.folder().display()
+        );
         let program = Program::new(&settings, "vsh-01\nvsh-02\n")?;
         let house = Self { paper, program };
         house.guest("ldap", 1, 9)?;

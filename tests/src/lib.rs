@@ -15,6 +15,7 @@ pub mod lab;
 pub mod lab_pool;
 pub mod master;
 pub mod matrix;
+pub mod mounted;
 pub mod needs;
 pub mod paper;
 pub mod program;

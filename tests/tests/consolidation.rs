@@ -2,7 +2,7 @@
 //! was sealed stays as it was.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, ensure};
@@ -11,23 +11,41 @@ use vsjob_engine::StepNo;
 use vsjob_tests::guests::nothing_left;
 use vsjob_tests::hosts::{During, Fault, World as _};
 use vsjob_tests::house::House;
+use vsjob_tests::mounted::Mounted;
 
 /// Where the guest's tree is on its host.
 const TREE: &str = "var/lib/machines/ldap";
 
 struct Kept {
-    house: House,
+    // Dropped before the folder that it works in.
     _master: vsjob_tests::program::Master,
+    house: House,
+    folder: PathBuf,
 }
 
 impl Kept {
     fn new() -> anyhow::Result<Self> {
         let house = House::new()?;
+        let folder = house.program.state().join("generations");
+        Self::of(house, &folder)
+    }
+
+    /// Generations of that kind, in another folder than the master's own.
+    fn elsewhere(folder: &Path, tree: &str) -> anyhow::Result<Self> {
+        let settings = format!(
+            "[generations]\nfolder = \"{}\"\ntree = \"{tree}\"\n",
+            folder.display()
+        );
+        Self::of(House::with(&settings)?, folder)
+    }
+
+    fn of(house: House, folder: &Path) -> anyhow::Result<Self> {
         let master = house.program.master()?;
         house.program.run(&["guest", "adopt"])?.ok()?;
         Ok(Self {
-            house,
             _master: master,
+            house,
+            folder: folder.join("ldap"),
         })
     }
 
@@ -46,14 +64,8 @@ impl Kept {
     fn backed_up(&self, flags: &[&str]) -> anyhow::Result<PathBuf> {
         let job = self.backup(flags)?;
         ensure!(job["state"] == "succeeded", "{job}");
-        let folder = self.folder().join(self.names()?.pop().context("no generation")?);
-        // The next one has another second in its name.
-        std::thread::park_timeout(std::time::Duration::from_millis(1_100));
+        let folder = self.folder.join(self.names()?.pop().context("no generation")?);
         Ok(folder)
-    }
-
-    fn folder(&self) -> PathBuf {
-        self.house.program.state().join("generations/ldap")
     }
 
     fn list(&self) -> anyhow::Result<Vec<Value>> {
@@ -69,7 +81,7 @@ impl Kept {
     }
 
     /// The tree of a generation is that of the guest.
-    fn is_the_guest(&self, generation: &std::path::Path) -> anyhow::Result<()> {
+    fn is_the_guest(&self, generation: &Path) -> anyhow::Result<()> {
         let tree = self.house.paper.host(1).path(TREE);
         let compared = Command::new("rsync")
             .args(["-naHAXSi", "--delete", "--checksum", "--modify-window=-1"])
@@ -224,7 +236,7 @@ fn what_is_left_out_is_left_out_and_a_folder_that_cannot_be_used_costs_no_genera
     ensure!(second.join("tree/tmp").exists() && !second.join("tree/tmp/x").exists());
     // A file in the place of the folder: nothing can be written there.
     let last = kept.names()?;
-    let folder = kept.folder();
+    let folder = kept.folder.clone();
     std::fs::rename(&folder, folder.with_extension("away"))?;
     std::fs::write(&folder, "")?;
     let job = kept.backup(&[])?;
@@ -284,12 +296,12 @@ fn a_generation_that_somebody_has_changed_is_told_and_one_that_is_pinned_stays()
                 .to_string_lossy()
                 .into_owned()]
     );
-    let left = std::fs::read_dir(kept.folder())?.count();
+    let left = std::fs::read_dir(kept.folder.clone())?.count();
     ensure!(left == 1, "{left} entries are left");
 
     kept.vsjob(&["generation", "verify", "--name=ldap", oldest])?
         .refuses("VSJ0497", 4)?;
-    kept.vsjob(&["generation", "pin", "--name=ldap", "20260101T000000Z-00000000"])?
+    kept.vsjob(&["generation", "pin", "--name=ldap", "20260101T000000000Z-00000000"])?
         .refuses("VSJ0497", 4)?;
     for bad in ["../../etc", "", "incoming-1f2e3d4c"] {
         let said = kept.vsjob(&["generation", "verify", "--name=ldap", bad])?;
@@ -349,4 +361,77 @@ fn a_cold_guest_whose_host_reboots_while_it_is_stopped_is_started_again() -> any
         "it was never reached"
     );
     nothing_left(kept.house.paper.host(1), &["ldap"])
+}
+
+#[test]
+fn on_a_btrfs_each_generation_is_a_sealed_subvolume_that_began_as_the_last_one() -> anyhow::Result<()> {
+    let place = tempfile::tempdir()?;
+    let folder = place.path().join("kept");
+    let Some(_disk) = Mounted::btrfs(&folder, &place.path().join("image"), 300)? else {
+        return Ok(());
+    };
+    let kept = Kept::elsewhere(&folder, "btrfs")?;
+    kept.run("mkdir data; head -c 2000000 /dev/urandom >data/large; echo one >small; ln small another")?;
+    let first = kept.backed_up(&[])?;
+    kept.run("echo two >small; chmod 600 data/large; rm another; mv data moved")?;
+    let second = kept.backed_up(&["--cold"])?;
+    kept.is_the_guest(&second)?;
+    ensure!(
+        std::fs::read(first.join("tree/another"))? == b"one\n",
+        "the first one changed"
+    );
+    ensure!(
+        std::fs::write(second.join("tree/new"), "").is_err(),
+        "it can be written"
+    );
+    let name = first
+        .file_name()
+        .context("no name")?
+        .to_string_lossy()
+        .into_owned();
+    kept.vsjob(&["generation", "verify", "--name=ldap", &name])?
+        .ok()?;
+
+    // Taken back, and pruned, subvolumes go too.
+    kept.write("paper/exec", "#!/bin/sh\nexit 1\n")?;
+    kept.run("chmod 755 paper/exec")?;
+    let job = kept.backup(&["--pre=dump it"])?;
+    ensure!(job["state"] == "rolled back", "{job}");
+    kept.vsjob(&["generation", "prune", "--name=ldap", "--keep=1d"])?
+        .ok()?;
+    ensure!(std::fs::read_dir(&kept.folder)?.count() == 1 && second.exists());
+    Ok(())
+}
+
+#[test]
+fn a_full_disk_in_the_middle_leaves_the_last_generation_and_with_room_the_next_one_is_made()
+-> anyhow::Result<()> {
+    let place = tempfile::tempdir()?;
+    let folder = place.path().join("kept");
+    let Some(_disk) = Mounted::in_memory(&folder, 8)? else {
+        return Ok(());
+    };
+    let kept = Kept::elsewhere(&folder, "dir")?;
+    let first = kept.backed_up(&[])?;
+    kept.run("head -c 20000000 /dev/urandom >large")?;
+    let job = kept.backup(&["--cold"])?;
+    ensure!(
+        job["state"] == "rolled back" && job["why"]["code"] == "VSJ0495",
+        "{job}"
+    );
+    ensure!(kept.house.runs("ldap", 1));
+    ensure!(
+        std::fs::read_dir(&kept.folder)?.count() == 1,
+        "something is left of it"
+    );
+    nothing_left(kept.house.paper.host(1), &["ldap"])?;
+    let name = first
+        .file_name()
+        .context("no name")?
+        .to_string_lossy()
+        .into_owned();
+    kept.vsjob(&["generation", "verify", "--name=ldap", &name])?
+        .ok()?;
+    kept.run("rm large; echo small >small")?;
+    kept.is_the_guest(&kept.backed_up(&[])?)
 }

@@ -1,45 +1,16 @@
 //! The disk of the master, full: what was taken in ends, nothing new is taken in, and with room all goes on.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use anyhow::{Context, ensure};
 use vsjob_tests::full_disk::{fill, make_room};
 use vsjob_tests::house::House;
-use vsjob_tests::needs;
+use vsjob_tests::mounted::Mounted;
 use vsjob_tests::program::Said;
-
-/// A small file system on a folder. Dropped, it goes.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// `None` where nothing can be mounted; this has said so.
-    fn on(folder: &Path) -> anyhow::Result<Option<Self>> {
-        std::fs::create_dir_all(folder)?;
-        let mut mount = Command::new("mount");
-        mount
-            .args(["-t", "tmpfs", "-o", "size=128M", "vsjob-test"])
-            .arg(folder);
-        if mount.output().is_ok_and(|output| output.status.success()) {
-            return Ok(Some(Self(folder.to_owned())));
-        }
-        needs::skip("root, to mount a file system");
-        Ok(None)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Nothing else can be done about it.
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
 
 #[test]
 fn on_a_full_disk_running_jobs_end_and_nothing_new_is_taken_in_until_there_is_room() -> anyhow::Result<()> {
     let house = House::new()?;
     let state = house.program.state();
-    let Some(_disk) = SmallDisk::on(&state)? else {
+    let Some(_disk) = Mounted::in_memory(&state, 128)? else {
         return Ok(());
     };
     let run = |args: &[&str]| house.program.run(args);

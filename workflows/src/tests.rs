@@ -23,7 +23,7 @@ fn site_of(slaves: &str) -> Site {
         networks: vsjob_workers::Networks::parse("networks.conf", networks).unwrap(),
         sealed: [(
             "ldap".parse().unwrap(),
-            ["20261128T023000Z-1f2e3d4c".parse().unwrap()].into(),
+            ["20261128T023000000Z-1f2e3d4c".parse().unwrap()].into(),
         )]
         .into(),
         templates: [(
@@ -88,7 +88,7 @@ fn example(name: &str) -> &'static str {
         "demo" => "fail-at=3",
         "create" => "name=web interface=10.0.1.5 template=debian disk=500 start=true enable=true",
         "move" => "name=ldap dst=vsh-02",
-        "generation-pin" | "generation-unpin" => "name=ldap generation=20261128T023000Z-1f2e3d4c",
+        "generation-pin" | "generation-unpin" => "name=ldap generation=20261128T023000000Z-1f2e3d4c",
         "generation-prune" => "name=ldap keep=7d4w6m",
         "backup" => "name=ldap cold=true",
         "purge" | "purge-later" => "name=ldap host=vsh-02 moved=ldap.moved-1f2e3d4c",

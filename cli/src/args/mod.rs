@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use vsjob_engine::HostName;
+use vsjob_workflows::{GenerationName, GuestName, Keep};
 
 pub(crate) use submission::Submission;
 
@@ -345,31 +346,31 @@ pub(crate) enum Generation {
     List {
         /// Only those of this guest
         #[arg(long, value_name = "GUEST")]
-        name: Option<String>,
+        name: Option<GuestName>,
     },
     /// Show what a generation says of itself
     Show {
         /// The guest
         #[arg(long, value_name = "GUEST")]
-        name: String,
+        name: GuestName,
         /// As `generation list` shows it
-        generation: String,
+        generation: GenerationName,
     },
     /// Read every byte of a generation, and compare it with its manifest
     Verify {
         /// The guest
         #[arg(long, value_name = "GUEST")]
-        name: String,
+        name: GuestName,
         /// As `generation list` shows it
-        generation: String,
+        generation: GenerationName,
     },
     /// Keep a generation, whatever a rule says
     Pin {
         /// The guest
         #[arg(long, value_name = "GUEST")]
-        name: String,
+        name: GuestName,
         /// As `generation list` shows it
-        generation: String,
+        generation: GenerationName,
         /// Why; goes into the audit log
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
@@ -378,9 +379,9 @@ pub(crate) enum Generation {
     Unpin {
         /// The guest
         #[arg(long, value_name = "GUEST")]
-        name: String,
+        name: GuestName,
         /// As `generation list` shows it
-        generation: String,
+        generation: GenerationName,
         /// Why; goes into the audit log
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
@@ -389,10 +390,10 @@ pub(crate) enum Generation {
     Prune {
         /// The guest
         #[arg(long, value_name = "GUEST")]
-        name: String,
+        name: GuestName,
         /// The newest of so many days, weeks, months and years: 7d4w6m
         #[arg(long, value_name = "RULE")]
-        keep: String,
+        keep: Keep,
         /// Only show what would be deleted
         #[arg(long)]
         plan: bool,

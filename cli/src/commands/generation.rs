@@ -3,6 +3,8 @@
 use bytesize::ByteSize;
 use uuid::Uuid;
 
+use vsjob_workflows::{GenerationName, GuestName, Keep};
+
 use crate::args::Generation;
 use crate::complaint::Stop;
 use crate::message::{Accepted, GenerationFacts, GenerationList, GenerationVerified, Priority, Submit};
@@ -12,7 +14,7 @@ use crate::{Exit, follow, words};
 pub(crate) async fn generation(session: &Session, generation: &Generation) -> Result<Exit, Stop> {
     match generation {
         Generation::List { name } => {
-            let all = get(session, name.as_deref(), None).await?;
+            let all = get(session, name.as_ref(), None).await?;
             show(session, &all, "no generations; `vsjob submit backup` makes them")
         }
         Generation::Show { name, generation } => one(session, name, generation).await,
@@ -22,16 +24,16 @@ pub(crate) async fn generation(session: &Session, generation: &Generation) -> Re
             generation,
             reason,
         } => {
-            let of = [("name", name.as_str()), ("generation", generation)];
-            order(session, "generation-pin", of, reason.as_ref()).await
+            let which = ("generation", generation.to_string());
+            order(session, "generation-pin", name, which, reason.as_ref()).await
         }
         Generation::Unpin {
             name,
             generation,
             reason,
         } => {
-            let of = [("name", name.as_str()), ("generation", generation)];
-            order(session, "generation-unpin", of, reason.as_ref()).await
+            let which = ("generation", generation.to_string());
+            order(session, "generation-unpin", name, which, reason.as_ref()).await
         }
         Generation::Prune {
             name,
@@ -45,29 +47,22 @@ pub(crate) async fn generation(session: &Session, generation: &Generation) -> Re
         Generation::Prune {
             name, keep, reason, ..
         } => {
-            let by = [("name", name.as_str()), ("keep", keep)];
-            order(session, "generation-prune", by, reason.as_ref()).await
+            let by = ("keep", keep.to_string());
+            order(session, "generation-prune", name, by, reason.as_ref()).await
         }
     }
 }
 
-/// What stands in a path or a query as it is: what a name may be made of. The master reads the rest as no name.
-fn plain(text: &str) -> String {
-    let kept = text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-');
-    kept.take(80).collect()
-}
-
-async fn get(session: &Session, name: Option<&str>, keep: Option<&str>) -> Result<GenerationList, Stop> {
-    let said = [("name", name), ("keep", keep)];
-    let said = said
-        .into_iter()
-        .filter_map(|(key, value)| Some(format!("{key}={}", plain(value?))));
-    let query: Vec<String> = said.collect();
-    session
-        .client
-        .get(&format!("/v1/generations?{}", query.join("&")))
-        .await
-        .map_err(Into::into)
+async fn get(
+    session: &Session,
+    name: Option<&GuestName>,
+    keep: Option<&Keep>,
+) -> Result<GenerationList, Stop> {
+    let name = name.map(|name| format!("name={name}"));
+    let keep = keep.map(|keep| format!("keep={keep}"));
+    let query: Vec<String> = name.into_iter().chain(keep).collect();
+    let path = format!("/v1/generations?{}", query.join("&"));
+    Ok(session.client.get(&path).await?)
 }
 
 fn show(session: &Session, list: &GenerationList, none: &str) -> Result<Exit, Stop> {
@@ -113,9 +108,10 @@ fn size(bytes: u64) -> String {
     ByteSize(bytes).display().iec().to_string()
 }
 
-async fn one(session: &Session, name: &str, generation: &str) -> Result<Exit, Stop> {
+async fn one(session: &Session, name: &GuestName, generation: &GenerationName) -> Result<Exit, Stop> {
     let mut list = get(session, Some(name), None).await?;
-    list.generations.retain(|line| line.generation == generation);
+    list.generations
+        .retain(|line| line.generation == generation.as_str());
     let out = session.output;
     let Some(line) = list.generations.first() else {
         // The master says it in its own words.
@@ -155,8 +151,8 @@ async fn one(session: &Session, name: &str, generation: &str) -> Result<Exit, St
     Ok(Exit::Done)
 }
 
-async fn verify(session: &Session, name: &str, generation: &str) -> Result<Exit, Stop> {
-    let path = format!("/v1/generations/{}/{}/verify", plain(name), plain(generation));
+async fn verify(session: &Session, name: &GuestName, generation: &GenerationName) -> Result<Exit, Stop> {
+    let path = format!("/v1/generations/{name}/{generation}/verify");
     let verified: GenerationVerified = session.client.get(&path).await?;
     let out = session.output;
     let count = u32::try_from(verified.differences.len()).unwrap_or(u32::MAX);
@@ -179,14 +175,14 @@ async fn verify(session: &Session, name: &str, generation: &str) -> Result<Exit,
 async fn order(
     session: &Session,
     operation: &str,
-    parameters: [(&str, &str); 2],
+    name: &GuestName,
+    (parameter, value): (&str, String),
     reason: Option<&String>,
 ) -> Result<Exit, Stop> {
-    let [(_, name), _] = parameters;
-    let given = parameters.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let given = [("name", name.to_string()), (parameter, value)];
     let request = Submit {
         operation: operation.to_owned(),
-        parameters: given.into(),
+        parameters: given.map(|(key, value)| (key.to_owned(), value)).into(),
         key: Some(Uuid::new_v4().to_string()),
         priority: Priority::Normal,
         who: session.who(reason),

@@ -148,7 +148,8 @@ fn begin(at: &Incoming, work: &Work, now: Timestamp) -> io::Result<Outputs> {
                 cpu: said("cpu"),
             },
         };
-        let name = GenerationName::new(now, &work.job.short());
+        let last = at.generations.names_of(&guest).pop_last();
+        let name = GenerationName::new(now, last.as_ref(), &work.job.short());
         write(&at.folder.join("name"), name.as_str())?;
         // The last: once it is there, all that was chosen is.
         draft.write(&at.folder)?;

@@ -8,7 +8,7 @@ use vsjob_workers::Context;
 
 use super::argument;
 use super::begin_generation::Incoming;
-use crate::generation::GenerationName;
+use crate::generation::{GenerationName, is_gone};
 use crate::planner::master_action;
 use crate::{GuestName, Line, Ref, TreeKind};
 
@@ -32,10 +32,10 @@ fn seal(at: &Incoming, name: &str) -> io::Result<Outputs> {
     let sealed = at.guest.join(name);
     if at.folder.exists() {
         for rest in ["lists", "partial"] {
-            absent_is_fine(fs::remove_dir_all(at.folder.join(rest)))?;
+            gone_is_fine(fs::remove_dir_all(at.folder.join(rest)))?;
         }
         for rest in ["doubtful", "lock", "name", "generation.part"] {
-            absent_is_fine(fs::remove_file(at.folder.join(rest)))?;
+            gone_is_fine(fs::remove_file(at.folder.join(rest)))?;
         }
         at.generations.kind.seal(&at.tree())?;
         fs::rename(&at.folder, &sealed)?;
@@ -45,9 +45,9 @@ fn seal(at: &Incoming, name: &str) -> io::Result<Outputs> {
     Ok(Outputs::new())
 }
 
-fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
-        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(why) if is_gone(&why) => Ok(()),
         other => other,
     }
 }

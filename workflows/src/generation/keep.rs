@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{Datelike, NaiveDate, NaiveDateTime};
+use chrono::{Datelike, NaiveDate};
 
 use super::GenerationName;
 use crate::BadAmount;
@@ -90,8 +90,7 @@ impl Keep {
         for (number, period) in &self.0 {
             let mut seen = BTreeSet::new();
             for name in &newest_first {
-                let Some(day) = day(name) else { continue };
-                if seen.len() < *number as usize && seen.insert(period.of(day)) {
+                if seen.len() < *number as usize && seen.insert(period.of(name.at().date())) {
                     kept.insert(name);
                 }
             }
@@ -101,18 +100,12 @@ impl Keep {
     }
 }
 
-fn day(name: &GenerationName) -> Option<NaiveDate> {
-    let (at, _) = name.as_str().split_once('-')?;
-    let at = NaiveDateTime::parse_from_str(at, "%Y%m%dT%H%M%SZ").ok()?;
-    Some(at.date())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn name(day: NaiveDate, hour: u32) -> GenerationName {
-        format!("{}T{hour:02}0000Z-1f2e3d4c", day.format("%Y%m%d"))
+        format!("{}T{hour:02}0000000Z-1f2e3d4c", day.format("%Y%m%d"))
             .parse()
             .unwrap()
     }

@@ -136,11 +136,20 @@ impl Generations {
         guests
     }
 
+    /// The names of the sealed generations of a guest.
+    #[must_use]
+    pub fn names_of(&self, guest: &GuestName) -> BTreeSet<GenerationName> {
+        let entries = fs::read_dir(self.of(guest)).into_iter().flatten().flatten();
+        entries
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect()
+    }
+
     /// The names of all sealed generations, by guest.
     #[must_use]
     pub fn names(&self) -> BTreeMap<GuestName, BTreeSet<GenerationName>> {
         let named = |guest: GuestName| {
-            let names = names_in(&self.of(&guest)).collect();
+            let names = self.names_of(&guest);
             (guest, names)
         };
         self.guests().into_iter().map(named).collect()
@@ -150,7 +159,7 @@ impl Generations {
     #[must_use]
     pub fn list(&self, guest: &GuestName) -> Vec<(GenerationName, io::Result<Generation>)> {
         let folder = self.of(guest);
-        let names: BTreeSet<GenerationName> = names_in(&folder).collect();
+        let names = self.names_of(guest);
         let read = |name: GenerationName| {
             let generation = Generation::read(&folder.join(name.as_str()));
             (name, generation)
@@ -221,9 +230,4 @@ impl Generations {
         let manifest = Manifest::read(&folder.join("manifest"), &generation.manifest)?;
         manifest.verify(&folder.join("tree"), most)
     }
-}
-
-fn names_in(folder: &Path) -> impl Iterator<Item = GenerationName> + use<> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
