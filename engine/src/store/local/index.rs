@@ -221,6 +221,8 @@ struct State {
     overlay: Overlay,
     /// What sled has.
     applied: Head,
+    /// What the newest snapshot is of.
+    saved: Head,
     snapshot_wanted: bool,
     /// More may wait than usual: a snapshot is being written, or was, and what has gathered meanwhile is not yet applied.
     patient: bool,
@@ -251,6 +253,7 @@ impl Index {
         paths: &Paths,
         options: &LocalOptions,
         keeper: Keeper,
+        saved: Head,
     ) -> Result<(Arc<Self>, IndexThread), StoreError> {
         Mark::Open(this_boot()).write(&disk, paths)?;
         let index = Arc::new(Self {
@@ -262,6 +265,7 @@ impl Index {
             room: options.index_room,
             state: Mutex::new(State {
                 applied: opened.head,
+                saved,
                 ..State::default()
             }),
             changed: Condvar::new(),
@@ -427,7 +431,10 @@ impl Index {
             }
             let mut state = self.state();
             match task {
-                Task::Snapshot(_) => state.snapshot_wanted = false,
+                Task::Snapshot(head) => {
+                    state.snapshot_wanted = false;
+                    state.saved = head;
+                }
                 Task::Apply(head, _) => {
                     state.overlay.applied();
                     state.applied = head;
@@ -446,7 +453,8 @@ impl Index {
         }
     }
 
-    /// The next thing to do; `None` to stop. A snapshot comes first, or it would never come while changes do. Changes go
+    /// The next thing to do; `None` to stop. A snapshot comes first, or it would never come while changes do, unless there
+    /// is one of the very same already. Changes go
     /// before a flush that was asked for, which is for all of them. sled can do nothing any more once a write of it has
     /// failed, so none is tried on a disk that is full.
     fn next_task(&self) -> Option<Task> {
@@ -459,7 +467,7 @@ impl Index {
             if state.full {
                 state.flushes_done = state.flushes_wanted;
                 self.changed.notify_all();
-            } else if state.snapshot_wanted && state.applied != Head::EMPTY {
+            } else if state.snapshot_wanted && state.applied.sequence > state.saved.sequence {
                 return Some(Task::Snapshot(state.applied));
             } else if let Some((head, layer)) = state.overlay.take() {
                 return Some(Task::Apply(head, layer));

@@ -77,7 +77,7 @@ impl Opening {
             index::load(&mut opened, &self.paths, newest)?;
         }
         self.set_snapshots_aside()?;
-        self.start(id, opened, ended, snapshots.last())
+        self.start(id, opened, ended, &snapshots)
     }
 
     fn start(
@@ -85,22 +85,21 @@ impl Opening {
         id: Uuid,
         opened: OpenedIndex,
         ended: Ended,
-        newest: Option<&Snapshot>,
+        snapshots: &[Snapshot],
     ) -> Result<Opened<Local>, StoreError> {
         let indexed = opened.head;
         let journal_limit = self.options.journal_limit;
         let journal = self.journal(id, &ended.survey, ended.tail);
-        let place = newest.map(|newest| (newest.begin.segment, newest.begin.offset));
-        let unsaved = match place {
-            None if ended.survey.number > 1 => None,
-            _ if !self.unusable.is_empty() => None,
-            place => place.or(Some((1, 0))),
+        let unsaved = match snapshots {
+            [] if ended.survey.number == 1 => Some((1, 0)),
+            [_, newest] if self.unusable.is_empty() => Some((newest.begin.segment, newest.begin.offset)),
+            // Unless two snapshots can be relied on, the next one is due at once.
+            _ => None,
         };
-        // Unless two snapshots can be relied on, the next one is due at once.
         let unsaved = unsaved.map_or(u64::MAX / 2, |(segment, offset)| {
             journal.map_mut().bytes_after(segment, offset)
         });
-        if let Some(newest) = newest {
+        if let Some(newest) = snapshots.last() {
             journal.map_mut().snapshot = newest.length(&self.disk)?;
         }
         let writer = Writer::start(
@@ -110,11 +109,13 @@ impl Opening {
             ended.tail,
             unsaved,
         )?;
+        let saved = snapshots.last().map_or(Head::EMPTY, |newest| newest.begin.head());
         let keeper = Keeper {
             journal: journal.clone(),
             archive_limit: self.options.archive_limit,
         };
-        let (index, index_thread) = Index::start(opened, self.disk, &self.paths, &self.options, keeper)?;
+        let (index, index_thread) =
+            Index::start(opened, self.disk, &self.paths, &self.options, keeper, saved)?;
         let store = Local {
             writer,
             _index_thread: index_thread,
