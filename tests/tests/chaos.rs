@@ -3,12 +3,12 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use vsjob_tests::chaos::{self, Length, Seed};
 use vsjob_tests::figures;
 
-/// When a run of all tests begins its last round: as many as fit into ten minutes.
-const LONGEST: Duration = Duration::from_secs(480);
+/// When a run of all tests draws its last round: with what has to be made up, and the end, it takes ten minutes at most.
+const LONGEST: Duration = Duration::from_secs(420);
 
 #[test]
 fn whatever_befalls_the_pool_nothing_is_lost_and_nothing_stays_half_way() -> anyhow::Result<()> {
@@ -22,13 +22,6 @@ fn whatever_befalls_the_pool_nothing_is_lost_and_nothing_stays_half_way() -> any
     };
     if let Some(tally) = chaos::run(seed, length)? {
         figures::tell(format_args!("chaos, seed {seed}: {tally}"));
-        let missing = tally.missing();
-        // A machine that is too busy for those rounds has told above what it came to.
-        let all_was_drawn = seed == Seed::FIXED && tally.rounds >= Seed::EARLY;
-        ensure!(
-            missing.is_empty() || !all_was_drawn,
-            "never had an effect: {missing:?}"
-        );
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use rustix::process::{Gid, Uid};
@@ -14,6 +15,7 @@ use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 use serde_json::Value;
 use vsjob_tests::house::House;
 use vsjob_tests::needs;
+use vsjob_tests::program::Said;
 
 /// Nobody, and a group that has no member.
 const SOMEBODY: u32 = 65_534;
@@ -43,6 +45,21 @@ fn ask(socket: &Path, method: &str, path: &str) -> anyhow::Result<(u16, String)>
     Ok((status, answer))
 }
 
+/// Returns once the journal says of each host which machine it is: a master writes that by itself.
+fn all_are_met(run: &impl Fn(&[&str]) -> anyhow::Result<Said>) -> anyhow::Result<()> {
+    for host in ["vsh-01", "vsh-02"] {
+        for look in 0.. {
+            let known = run(&["host", "show", host, "--json"])?.json()?;
+            if known["machine"].is_string() {
+                break;
+            }
+            ensure!(look < 1000, "{host} is never met: {known}");
+            thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn others_cannot_connect_and_the_sockets_group_may_look_and_change_nothing() -> anyhow::Result<()> {
     if !rustix::process::geteuid().is_root() {
@@ -57,6 +74,7 @@ fn others_cannot_connect_and_the_sockets_group_may_look_and_change_nothing() -> 
     let run = |args: &[&str]| house.program.run(&[args, &[&at]].concat());
     let _master = house.program.master_with(&[&at])?;
     run(&["guest", "adopt"])?.ok()?;
+    all_are_met(&run)?;
     let before = run(&["audit", "verify"])?.ok()?;
 
     let state = fs::metadata(&socket)?;

@@ -215,7 +215,7 @@ fn kill_command(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
 
 /// Tries that on every host until it succeeds there: for some seconds, as what it is after is there for moments only.
 fn on_any_host(run: &mut Run, text: &str) -> anyhow::Result<Seen> {
-    let text = format!("for try in $(seq 150); do {{ {text}; }} && exit; sleep 0.05; done; false");
+    let text = format!("for try in $(seq 500); do {{ {text}; }} && exit; sleep 0.01; done; false");
     let consoles = run.hosts.iter().map(|host| {
         let mut console = run.site.lab.at_console(host, "sh");
         let console = console.args(["-euc", &text]);

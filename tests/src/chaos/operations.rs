@@ -13,7 +13,7 @@ use super::{batches, clock, maintenance};
 /// The operations.
 pub(super) const OPERATIONS: &[Row] = &[
     operation("create", 6, create),
-    operation("move", 30, move_),
+    MOVE,
     operation("guest", 12, guest),
     operation("cancel", 6, |run, random| steer(run, random, "cancel")),
     operation("pause", 4, |run, random| steer(run, random, "pause")),
@@ -27,6 +27,9 @@ pub(super) const OPERATIONS: &[Row] = &[
     operation("maintenance", 4, maintenance::switch),
     operation("accept clock", 5, clock::accept),
 ];
+
+/// The one that everything else happens to.
+pub(super) const MOVE: Row = operation("move", 30, move_);
 
 const fn operation(name: &'static str, weight: u32, happen: Happen) -> Row {
     Row {

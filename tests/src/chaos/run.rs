@@ -25,6 +25,9 @@ use crate::site::Site;
 /// How long a happening waits for its moment: a bound, should the job be held up.
 const MOMENT: Duration = Duration::from_secs(6);
 
+/// In how many moves something is tried that never had an effect.
+const ATTEMPTS: u64 = 10;
+
 /// How far a run goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Length {
@@ -129,21 +132,34 @@ impl Run {
         }
         self.settle()?;
         let begin = SystemClock.now();
-        for number in length.from.. {
-            if SystemClock.now().since(begin) > length.time {
-                break;
-            }
-            self.at = (number, 0);
-            self.tell(format_args!("round {number}"))?;
-            self.round(self.seed.round(number))?;
+        self.at = (length.from.saturating_sub(1), 0);
+        while SystemClock.now().since(begin) <= length.time {
+            self.round(self.seed.round(self.at.0 + 1))?;
         }
+        self.make_up()?;
         self.reboot_all().context("at the end")?;
         let clients = self.fleet.guests.iter().filter_map(|guest| guest.client.as_ref());
         self.tally.acknowledged = clients.map(|client| client.acknowledged().len() as u64).sum();
         Ok(())
     }
 
+    /// What has never had an effect, because nothing was there that it could befall, happens in a move of its own now.
+    fn make_up(&mut self) -> anyhow::Result<()> {
+        for row in self.tally.missing() {
+            let mut attempts = 1..=ATTEMPTS;
+            while !self.tally.has_taken(row) {
+                let attempt = attempts.next();
+                let attempt = attempt.with_context(|| format!("'{}' never had an effect", row.name))?;
+                self.round(Round::with(row, attempt))?;
+            }
+        }
+        Ok(())
+    }
+
     fn round(&mut self, round: Round) -> anyhow::Result<()> {
+        let number = self.at.0 + 1;
+        self.at = (number, 0);
+        self.tell(format_args!("round {number}"))?;
         for (number, mut happening) in (1..).zip(round.happenings) {
             self.begin(number);
             self.await_moment(happening.moment)?;
