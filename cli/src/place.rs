@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use vsjob_workers::{CreateDefaults, Networks, Problems, Settings, Slaves};
+use vsjob_workflows::Consolidations;
 
 use crate::args::Global;
 use crate::{Complaint, Exit};
@@ -19,6 +20,7 @@ pub(crate) struct Files {
     slaves: File,
     networks: File,
     create: File,
+    backup: File,
 }
 
 #[derive(Clone, Debug)]
@@ -39,6 +41,7 @@ impl Files {
             slaves: beside("slaves.conf")?,
             networks: beside("networks.conf")?,
             create: beside("create.conf")?,
+            backup: beside("backup.conf")?,
             settings: File::read(path, global.config.is_some())?,
         })
     }
@@ -84,6 +87,14 @@ impl Files {
         CreateDefaults::parse(&self.create.name(), &self.create.text)
     }
 
+    /// The guests that are consolidated.
+    ///
+    /// # Errors
+    /// All mistakes of the file.
+    pub(crate) fn consolidations(&self) -> Result<Consolidations, Problems> {
+        Consolidations::parse(&self.backup.name(), &self.backup.text)
+    }
+
     /// The folder of the files.
     #[must_use]
     pub(crate) fn folder(&self) -> &Path {
@@ -92,7 +103,14 @@ impl Files {
 
     /// The paths of the files that are there.
     pub(crate) fn found(&self) -> impl Iterator<Item = &Path> {
-        [&self.settings, &self.slaves, &self.networks, &self.create]
+        let Self {
+            settings,
+            slaves,
+            networks,
+            create,
+            backup,
+        } = self;
+        [settings, slaves, networks, create, backup]
             .into_iter()
             .map(|file| file.path.as_path())
             .filter(|path| path.exists())

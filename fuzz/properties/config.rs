@@ -2,6 +2,7 @@
 //! words that cannot act on a terminal.
 
 use vsjob_workers::{CreateDefaults, Networks, Problems, Settings, Slaves};
+use vsjob_workflows::{Consolidations, Line, SnapshotMode};
 
 /// The bytes as each of the files.
 pub(crate) fn config(bytes: &[u8]) {
@@ -21,6 +22,15 @@ pub(crate) fn config(bytes: &[u8]) {
             assert!(!defaults.device.contains(|c: char| c.is_control() || c == '/'));
             assert!(defaults.prefix.is_none_or(|prefix| prefix <= 128));
         }
+        Err(problems) => are_told_with_their_place(&problems),
+    }
+    match Consolidations::parse("backup.conf", text) {
+        Ok(all) => all.guests().for_each(|guest| {
+            super::names::is_a_name(guest.as_str(), 46);
+            let how = all.of(guest);
+            let runs = how.pre != Line::default() || how.post != Line::default();
+            assert!(how.mode == SnapshotMode::Hot || !runs);
+        }),
         Err(problems) => are_told_with_their_place(&problems),
     }
     if let Err(problems) = Settings::parse("vsjob.toml", text) {

@@ -251,6 +251,59 @@ fn what_is_left_out_is_left_out_and_a_folder_that_cannot_be_used_costs_no_genera
 }
 
 #[test]
+fn all_are_those_of_the_file_each_as_it_says_and_one_that_there_is_not_costs_the_others_nothing()
+-> anyhow::Result<()> {
+    let house = House::new()?;
+    house.guest("www", 1, 10)?;
+    house.guest("dns", 2, 11)?;
+    let conf = "# Web\nwww:cold,exclude=/usr\n# Others\nldap:hot,keep=1d,pre=true\ngone:hot\n";
+    std::fs::write(house.program.folder().join("backup.conf"), conf)?;
+    let folder = house.program.state().join("generations");
+    let kept = Kept::of(house, &folder)?;
+
+    let all = kept.vsjob(&["submit", "backup", "--all", "--wait"])?;
+    ensure!(all.status.code() == Some(9), "{all:?}");
+    ensure!(
+        all.err.contains("not done for 1 of 3 guests: gone refused"),
+        "{all:?}"
+    );
+    let guests: Vec<_> = kept
+        .list()?
+        .into_iter()
+        .map(|line| line["guest"].clone())
+        .collect();
+    ensure!(guests == ["ldap", "www"], "{guests:?}");
+    let www = &kept.list()?[1]["generation"];
+    let told = std::fs::read_to_string(folder.join(format!(
+        "www/{}/generation.json",
+        www.as_str().unwrap_or_default()
+    )))?;
+    let told: Value = serde_json::from_str(&told)?;
+    ensure!(
+        told["mode"] == "cold" && told["excludes"] == serde_json::json!(["/usr"]),
+        "{told}"
+    );
+
+    // The same counts for one alone, and the request wins.
+    let first = kept.names()?[0].clone();
+    kept.backed_up(&[])?;
+    let names = kept.names()?;
+    ensure!(names.len() == 2 && !names.contains(&first), "{names:?}");
+    let plan = kept
+        .vsjob(&[
+            "submit",
+            "backup",
+            "--name=www",
+            "--hot",
+            "--exclude=/tmp",
+            "--plan",
+        ])?
+        .ok()?;
+    ensure!(plan.contains("hot") && !plan.contains("cold"), "{plan}");
+    Ok(())
+}
+
+#[test]
 fn a_generation_that_somebody_has_changed_is_told_and_one_that_is_pinned_stays() -> anyhow::Result<()> {
     let kept = Kept::new()?;
     kept.write("secret", "one")?;

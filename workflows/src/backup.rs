@@ -20,6 +20,7 @@ use crate::actions::read_facts::ReadFacts;
 use crate::actions::receive_generation::ReceiveGeneration;
 use crate::actions::seal_generation::SealGeneration;
 use crate::actions::take_snapshot::TakeSnapshot;
+use crate::batch::Many;
 use crate::{
     GuestName, Held, Keep, Line, Operation, Parameter, Planned, Planner, Reading, Refusal, Site, SnapshotMode,
 };
@@ -29,7 +30,7 @@ pub(crate) const OPERATION: Operation = Operation {
     summary: "copy what is new in a guest onto the master, as its next generation",
     parameters: &[
         Parameter::GUEST_OR_ALL,
-        Parameter::ALL,
+        Parameter::switch("all", "every guest of backup.conf, each as a job of its own"),
         Parameter::optional("host", "HOST", "where it is; with --all: those that are there"),
         Parameter::switch("hot", "while it runs (the usual)"),
         Parameter::switch("cold", "stop it for the moment of its snapshot"),
@@ -42,7 +43,7 @@ pub(crate) const OPERATION: Operation = Operation {
         ),
         Parameter::optional("exclude", "PATTERN", "leave out what fits this pattern of rsync"),
     ],
-    all: Some("host"),
+    all: Some(Many::configured("host")),
     plan: |reading, site| plan(&Backup::read(reading, site)?, site),
 };
 
@@ -70,26 +71,27 @@ impl Backup {
         if let Some(said) = request.optional::<HostName>("host")?.filter(|said| *said != host) {
             return Err(Refusal::NotThere { guest, host, said });
         }
+        let said = site.consolidations.of(&guest);
         let mode = match (request.switch("hot")?, request.switch("cold")?) {
             (true, true) => return Err(Refusal::bad("cold", &"it is one or the other: --hot or --cold")),
+            (true, _) => SnapshotMode::Hot,
             (_, true) => SnapshotMode::Cold,
-            _ => SnapshotMode::Hot,
+            _ => said.mode,
         };
-        let (pre, post) = (
-            request.optional("pre")?.unwrap_or_default(),
-            request.optional("post")?.unwrap_or_default(),
-        );
-        if mode == SnapshotMode::Cold && (pre != Line::default() || post != Line::default()) {
-            return Err(Refusal::bad(
-                "pre",
-                &"a guest that is stopped for its snapshot runs nothing then",
-            ));
-        }
+        let (pre, post): (Option<Line>, Option<Line>) = (request.optional("pre")?, request.optional("post")?);
+        let (pre, post) = match mode {
+            SnapshotMode::Hot => (pre.unwrap_or(said.pre), post.unwrap_or(said.post)),
+            SnapshotMode::Cold if pre.is_none() && post.is_none() => (Line::default(), Line::default()),
+            SnapshotMode::Cold => {
+                let why = "a guest that is stopped for its snapshot runs nothing then";
+                return Err(Refusal::bad("pre", &why));
+            }
+        };
         let exclude: Option<Line> = request.optional("exclude")?;
-        let excludes: Vec<String> = exclude.iter().map(ToString::to_string).collect();
+        let excludes = exclude.map_or(said.excludes, |exclude| vec![exclude.to_string()]);
         let excludes = serde_json::to_string(&excludes).map_err(|why| Refusal::bad("exclude", &why))?;
         Ok(Self {
-            keep: request.optional("keep")?,
+            keep: request.optional("keep")?.or(said.keep),
             excludes: Line::of(&excludes).map_err(|why| Refusal::bad("exclude", &why))?,
             guest,
             host,

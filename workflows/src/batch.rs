@@ -42,10 +42,48 @@ pub fn tally(job: &Job) -> Option<Tally> {
     })
 }
 
-/// The plan for all guests, or for those on the host that the parameter `on` names.
+/// How an operation is done for many guests at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Many {
+    /// The parameter that says on which host they are.
+    on: &'static str,
+    /// Which they are.
+    of: Of,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    /// Every guest that lives somewhere. If it cannot be done for one of them, nothing begins.
+    Placed,
+    /// Those of backup.conf. If it cannot be done for one of them, that one is told of, and the others have theirs.
+    Configured,
+}
+
+impl Many {
+    /// For every guest that lives somewhere.
+    pub(crate) const fn placed(on: &'static str) -> Self {
+        let of = Of::Placed;
+        Self { on, of }
+    }
+
+    /// For the guests of backup.conf.
+    pub(crate) const fn configured(on: &'static str) -> Self {
+        let of = Of::Configured;
+        Self { on, of }
+    }
+
+    fn guests(self, site: &Site) -> Vec<&GuestName> {
+        match self.of {
+            Of::Placed => site.placement.keys().collect(),
+            Of::Configured => site.consolidations.guests().collect(),
+        }
+    }
+}
+
+/// The plan for all guests, or for those on the host that the request names.
 pub(crate) fn plan(
     operation: &Operation,
-    on: &'static str,
+    many: Many,
     given: &Parameters,
     request: &Reading<'_>,
     site: &Site,
@@ -53,17 +91,21 @@ pub(crate) fn plan(
     if given.contains_key("name") {
         return Err(Refusal::bad("all", &"it stands in the place of --name"));
     }
-    let host: Option<HostName> = request.optional(on)?;
+    let host: Option<HostName> = request.optional(many.on)?;
     if let Some(host) = &host {
         site.known(host)?;
     }
     let mut parts = Vec::new();
-    for guest in guests(site, host.as_ref()) {
-        let parameters = of_one(operation, given, guest);
+    for guest in many.guests(site) {
+        if host.is_some() && site.placement.get(guest) != host.as_ref() {
+            continue;
+        }
+        let parameters = of_one(many, given, guest);
         match operation.plan(&parameters, site) {
-            Ok(_) => parts.push((guest, parameters)),
             Err(Refusal::AlreadyThere { .. }) => {}
-            Err(refusal) => return Err(refusal),
+            Err(refusal) if many.of == Of::Placed => return Err(refusal),
+            // One whose job will be refused, too: the batch tells so.
+            _ => parts.push((guest, parameters)),
         }
     }
     let here = host.as_ref().map_or(String::new(), |host| format!(" on {host}"));
@@ -78,18 +120,11 @@ pub(crate) fn plan(
     }
 }
 
-fn guests<'a>(site: &'a Site, host: Option<&'a HostName>) -> impl Iterator<Item = &'a GuestName> {
-    let there = site.placement.iter();
-    there
-        .filter(move |(_, place)| host.is_none_or(|host| host == *place))
-        .map(|(guest, _)| guest)
-}
-
 /// The request for one guest. A parameter that goes with `--all` alone is nothing that the operation itself takes.
-fn of_one(operation: &Operation, given: &Parameters, guest: &GuestName) -> Parameters {
+fn of_one(many: Many, given: &Parameters, guest: &GuestName) -> Parameters {
     let mut parameters = given.clone();
     parameters.remove("all");
-    if operation.all == Some("host") {
+    if many.on == "host" {
         parameters.remove("host");
     }
     parameters.insert("name".to_owned(), guest.to_string());

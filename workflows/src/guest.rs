@@ -11,6 +11,7 @@ use crate::actions::read_facts::ReadFacts;
 use crate::actions::start_guest::StartGuest;
 use crate::actions::stop_guest::StopGuest;
 use crate::actions::tell_state::TellState;
+use crate::batch::Many;
 use crate::{GuestName, Held, Operation, Parameter, Planned, Planner, Reading, Refusal, Site, YesNo};
 
 const PARAMETERS: &[Parameter] = &[
@@ -76,7 +77,7 @@ const fn operation(
         name,
         summary,
         parameters: PARAMETERS,
-        all: Some("host"),
+        all: Some(Many::placed("host")),
         plan,
     }
 }

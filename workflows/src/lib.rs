@@ -4,6 +4,7 @@
 pub mod actions;
 mod adopt;
 mod backup;
+mod backups;
 mod batch;
 mod create;
 mod demo;
@@ -24,6 +25,7 @@ mod site;
 mod tests;
 
 pub use actions::registry;
+pub use backups::{Consolidation, Consolidations};
 pub use batch::{Tally, tally};
 pub use downtime::stood_still;
 pub use generation::{

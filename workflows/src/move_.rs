@@ -32,6 +32,7 @@ use crate::actions::send_passes::{PassesSent, SendPasses};
 use crate::actions::start_quarantined::StartQuarantined;
 use crate::actions::stop_guest::StopGuest;
 use crate::actions::verify_copy::VerifyCopy;
+use crate::batch::Many;
 use crate::{
     GuestName, Held, Line, OnBudget, Operation, Parameter, Planned, Planner, Reading, Ref, Refusal, Site,
     SiteHost, Span, YesNo,
@@ -62,7 +63,7 @@ pub(crate) const OPERATION: Operation = Operation {
         ),
         Parameter::optional("grace", "TIME", "when what it leaves behind is deleted (7d)"),
     ],
-    all: Some("src"),
+    all: Some(Many::placed("src")),
     plan: |reading, site| plan(&Move::read(reading)?, site),
 };
 

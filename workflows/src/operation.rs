@@ -3,6 +3,7 @@
 
 use vsjob_engine::{HostName, Lock, Plan};
 
+use crate::batch::Many;
 use crate::request::{Parameter, Parameters, Reading, nearest};
 use crate::{GuestName, Refusal, Site, TemplateName};
 
@@ -70,8 +71,8 @@ pub struct Operation {
     pub summary: &'static str,
     /// What it takes.
     pub parameters: &'static [Parameter],
-    /// It can be done for many guests at once, by `--all`: the parameter that then says on which host they are.
-    pub(crate) all: Option<&'static str>,
+    /// It can be done for many guests at once, by `--all`.
+    pub(crate) all: Option<Many>,
     pub(crate) plan: fn(&Reading<'_>, &Site) -> Result<Planned, Refusal>,
 }
 
@@ -83,7 +84,7 @@ impl Operation {
     pub fn plan(&self, given: &Parameters, site: &Site) -> Result<Planned, Refusal> {
         let reading = Reading::begin(self.name, self.parameters, given)?;
         match self.all {
-            Some(on) if reading.switch("all")? => crate::batch::plan(self, on, given, &reading, site),
+            Some(many) if reading.switch("all")? => crate::batch::plan(self, many, given, &reading, site),
             _ => (self.plan)(&reading, site),
         }
     }

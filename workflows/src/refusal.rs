@@ -178,7 +178,7 @@ impl Refusal {
             Self::InMaintenance(host) => {
                 format!("choose another host; `vsjob host maintenance {host} off` ends it")
             }
-            Self::NoGuests(_) => "`vsjob guest list` shows the guests and where they live".to_owned(),
+            Self::NoGuests(_) => "`vsjob guest list` shows the guests and where they live, and backup.conf has those that `backup --all` is about".to_owned(),
         }
     }
 

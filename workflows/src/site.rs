@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use vsjob_engine::HostName;
 use vsjob_workers::{CreateDefaults, Drivers, Networks, Settings, Slave, Slaves};
 
-use crate::{GenerationName, Generations, GuestName, Line, Refusal, TemplateName, YesNo};
+use crate::{Consolidations, GenerationName, Generations, GuestName, Line, Refusal, TemplateName, YesNo};
 
 /// The pool, as known.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,8 @@ pub struct Site {
     pub networks: Networks,
     /// create.conf.
     pub defaults: CreateDefaults,
+    /// backup.conf.
+    pub consolidations: Consolidations,
     /// Hosts that nothing new is sent to.
     pub maintenance: BTreeSet<HostName>,
     /// Where generations are kept.

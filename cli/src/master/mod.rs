@@ -57,6 +57,7 @@ pub(crate) fn run(global: &Global, start: &Start, clock: Arc<dyn Clock>) -> Resu
         generations: Generations::configured(&settings),
         networks: files.networks()?,
         defaults: files.create_defaults()?,
+        consolidations: files.consolidations()?,
         ..Site::default()
     };
     // Before anything that runs: its lock is what tells that there is no other master.

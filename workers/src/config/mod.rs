@@ -2,6 +2,7 @@
 //! run, each with its line and column.
 
 mod create;
+pub mod entry;
 mod networks;
 mod problem;
 mod settings;
@@ -9,6 +10,7 @@ mod slaves;
 mod values;
 
 pub use create::CreateDefaults;
+
 pub use networks::{Network, Networks};
 pub use problem::{Problem, Problems};
 pub use settings::{Settings, StoreSizes};

@@ -28,7 +28,8 @@ pub struct Problems {
 }
 
 impl Problem {
-    pub(crate) fn new(code: &'static str, span: Range<usize>, message: impl Into<String>) -> Self {
+    /// One at that place.
+    pub fn new(code: &'static str, span: Range<usize>, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
@@ -37,7 +38,9 @@ impl Problem {
         }
     }
 
-    pub(crate) fn hint(mut self, hint: Option<String>) -> Self {
+    /// The same, with what to write instead.
+    #[must_use]
+    pub fn hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint;
         self
     }
@@ -45,7 +48,10 @@ impl Problem {
 
 impl Problems {
     /// `value`, unless something was wrong.
-    pub(crate) fn check<T>(file: &str, text: &str, mut problems: Vec<Problem>, value: T) -> Result<T, Self> {
+    ///
+    /// # Errors
+    /// Something was.
+    pub fn check<T>(file: &str, text: &str, mut problems: Vec<Problem>, value: T) -> Result<T, Self> {
         if problems.is_empty() {
             return Ok(value);
         }

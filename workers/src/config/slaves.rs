@@ -1,14 +1,8 @@
 //! `slaves.conf`: the hosts of the pool, `host[:option,…]` a line. Its format is that of VS-Tools, with more options.
 
-use std::ops::Range;
-
 use vsjob_engine::HostName;
-use winnow::LocatingSlice;
-use winnow::Parser;
-use winnow::combinator::{opt, preceded, separated};
-use winnow::error::EmptyError;
-use winnow::token::{rest, take_till};
 
+use super::entry::{Choice, Entry, Word, entries};
 use super::problem::{Problem, Problems, did_you_mean};
 use super::values::{Window, bytes, window};
 use crate::network::NETWORKS;
@@ -75,95 +69,34 @@ impl Slaves {
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
         let mut slaves = Self::default();
         let mut problems = Vec::new();
-        let mut start = 0;
-        for line in text.split_inclusive('\n') {
-            if let Some(slave) = slave(line, start, &mut problems) {
-                if slaves.hosts.iter().any(|known| known.name == slave.value.name) {
-                    let message = format!("the host `{}` is named twice", slave.value.name);
-                    problems.push(Problem::new("VSJ0204", slave.span, message));
-                } else {
-                    slaves.hosts.push(slave.value);
-                }
+        for entry in entries(text, &mut problems) {
+            let Some(slave) = slave(&entry, &mut problems) else {
+                continue;
+            };
+            if slaves.hosts.iter().any(|known| known.name == slave.name) {
+                let message = format!("the host `{}` is named twice", slave.name);
+                problems.push(Problem::new("VSJ0204", entry.name.span, message));
+            } else {
+                slaves.hosts.push(slave);
             }
-            start += line.len();
         }
         Problems::check(file, text, problems, slaves)
     }
 }
 
-/// Something, and which bytes of the file it is.
-#[derive(Debug)]
-struct At<T> {
-    value: T,
-    span: Range<usize>,
-}
-
-type Input<'a> = LocatingSlice<&'a str>;
-type Word<'a> = (&'a str, Range<usize>);
-/// A line is a host and its options, each with the value behind its `=`.
-type Line<'a> = (Word<'a>, Vec<(Word<'a>, Option<Word<'a>>)>);
-
-fn line<'a>(input: &mut Input<'a>) -> Result<Line<'a>, EmptyError> {
-    let host = take_till(0.., ':').with_span();
-    let value = preceded('=', take_till(0.., ',').with_span());
-    let option = (take_till(0.., [',', '=']).with_span(), opt(value));
-    let options = preceded(':', separated(1.., option, ','));
-    (host, opt(options).map(Option::unwrap_or_default)).parse_next(input)
-}
-
-/// The host of a line, if it names one; what is wrong with the line goes to `problems`.
-fn slave(text: &str, start: usize, problems: &mut Vec<Problem>) -> Option<At<Slave>> {
-    let code = text.split('#').next().unwrap_or("").trim_end();
-    let indent = code.len() - code.trim_start().len();
-    let (code, start) = (code.trim_start(), start + indent);
-    if code.is_empty() {
-        return None;
+/// The host of an entry, if its name is one; what is wrong with it goes to `problems`.
+fn slave(entry: &Entry<'_>, problems: &mut Vec<Problem>) -> Option<Slave> {
+    let named = entry.name.text.parse::<HostName>();
+    if let Err(e) = &named {
+        problems.push(Problem::new("VSJ0203", entry.name.span.clone(), e.to_string()));
     }
-    let place = |span: &Range<usize>| span.start + start..span.end + start;
-    let mut input = LocatingSlice::new(code);
-    let ((host, host_span), options) = match line(&mut input) {
-        Ok(parsed) => parsed,
-        Err(_) => {
-            let message = "a line is `host` or `host:option,option`";
-            problems.push(Problem::new("VSJ0201", start..start + code.len(), message));
-            return None;
-        }
-    };
-    let left: &str = rest::<_, EmptyError>.parse_next(&mut input).unwrap_or("");
-    if !left.is_empty() {
-        let span = start + code.len() - left.len()..start + code.len();
-        problems.push(Problem::new(
-            "VSJ0201",
-            span,
-            format!("`{left}` is not expected here"),
-        ));
-    }
-    let host_span = place(&host_span);
-    let mut slave = match host.parse::<HostName>() {
-        Ok(name) => Some(Slave::named(name)),
-        Err(e) => {
-            problems.push(Problem::new("VSJ0203", host_span.clone(), e.to_string()));
-            None
-        }
-    };
     // The options of a host with a wrong name are looked at all the same.
-    let mut scratch = None;
-    let target = match (&mut slave, &mut scratch) {
-        (Some(slave), _) => Some(slave),
-        (None, scratch) => "x".parse().ok().map(|name| scratch.insert(Slave::named(name))),
-    };
-    if let Some(target) = target {
-        for ((name, name_span), value) in options {
-            let value = value.map(|(text, span)| (text.trim(), place(&span)));
-            if let Err(problem) = set(target, name.trim(), place(&name_span), value) {
-                problems.push(problem);
-            }
-        }
+    let name = named.as_ref().ok().cloned().or_else(|| "x".parse().ok())?;
+    let mut slave = Slave::named(name);
+    for option in &entry.options {
+        problems.extend(set(&mut slave, option).err());
     }
-    slave.map(|value| At {
-        value,
-        span: host_span,
-    })
+    named.is_ok().then_some(slave)
 }
 
 const OPTIONS: [&str; 11] = [
@@ -172,66 +105,41 @@ const OPTIONS: [&str; 11] = [
 ];
 
 /// Sets one option.
-fn set(
-    slave: &mut Slave,
-    name: &str,
-    span: Range<usize>,
-    value: Option<(&str, Range<usize>)>,
-) -> Result<(), Problem> {
-    if !OPTIONS.contains(&name) {
-        let message = format!("unknown option `{}`", crate::frame::printable(name));
-        return Err(Problem::new("VSJ0202", span, message).hint(did_you_mean(name, OPTIONS)));
-    }
-    let flag = matches!(name, "noselect" | "compress" | "relay");
-    let (text, at) = match (flag, value) {
-        (true, None) => ("", span),
-        (true, Some((_, at))) => return Err(Problem::new("VSJ0203", at, format!("`{name}` takes no value"))),
-        (false, None) => {
-            return Err(Problem::new(
-                "VSJ0203",
-                span,
-                format!("`{name}` needs a value: `{name}=…`"),
-            ));
-        }
-        (false, Some((text, at))) => (text, at),
-    };
-    let bad = |what: &str| {
-        let message = format!("`{}` is not {what}", crate::frame::printable(text));
-        Problem::new("VSJ0203", at.clone(), message)
-    };
-    match name {
-        "noselect" => slave.noselect = true,
-        "compress" => slave.compress = true,
-        "relay" => slave.relay = true,
-        "bwlimit" => slave.bwlimit = Some(bytes(text).ok_or_else(|| bad("a number of bytes such as `10m`"))?),
-        "window" => slave.window = Some(window(text).ok_or_else(|| bad("hours such as `22:00-06:00`"))?),
-        "driver" => slave.drivers.runtime = driver(RUNTIMES, text, bad)?,
-        "storage" => slave.drivers.storage = driver(STORAGES, text, bad)?,
-        "network" => slave.drivers.network = driver(NETWORKS, text, bad)?,
-        "port" => {
-            let port = text.parse().ok().filter(|&port| port > 0);
-            slave.port = Some(port.ok_or_else(|| bad("a port number"))?);
-        }
-        "address" => slave.address = Some(ssh_word(text).ok_or_else(|| bad("an address"))?),
-        _ => slave.user = Some(ssh_word(text).ok_or_else(|| bad("the name of a user"))?),
+fn set(slave: &mut Slave, option: &Choice<'_>) -> Result<(), Problem> {
+    let value = || option.value();
+    match option.name.text {
+        "noselect" => slave.noselect = option.flag().map(|()| true)?,
+        "compress" => slave.compress = option.flag().map(|()| true)?,
+        "relay" => slave.relay = option.flag().map(|()| true)?,
+        "bwlimit" => slave.bwlimit = Some(read(value()?, bytes, "a number of bytes such as `10m`")?),
+        "window" => slave.window = Some(read(value()?, window, "hours such as `22:00-06:00`")?),
+        "driver" => slave.drivers.runtime = driver(RUNTIMES, value()?)?,
+        "storage" => slave.drivers.storage = driver(STORAGES, value()?)?,
+        "network" => slave.drivers.network = driver(NETWORKS, value()?)?,
+        "port" => slave.port = Some(read(value()?, port, "a port number")?),
+        "address" => slave.address = Some(read(value()?, ssh_word, "an address")?),
+        "user" => slave.user = Some(read(value()?, ssh_word, "the name of a user")?),
+        _ => return Err(option.unknown(&OPTIONS)),
     }
     Ok(())
 }
 
-fn driver(
-    drivers: &[&'static Driver],
-    name: &str,
-    bad: impl Fn(&str) -> Problem,
-) -> Result<&'static Driver, Problem> {
+fn read<T>(value: &Word<'_>, read: impl Fn(&str) -> Option<T>, what: &str) -> Result<T, Problem> {
+    read(value.text).ok_or_else(|| value.is_not(what))
+}
+
+fn port(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|&port| port > 0)
+}
+
+fn driver(drivers: &[&'static Driver], value: &Word<'_>) -> Result<&'static Driver, Problem> {
     let known = || drivers.iter().map(|driver| driver.name);
-    drivers
-        .iter()
-        .find(|driver| driver.name == name)
-        .copied()
-        .ok_or_else(|| {
-            let all = known().collect::<Vec<_>>().join("`, `");
-            bad(&format!("one of `{all}`")).hint(did_you_mean(name, known()))
-        })
+    let named = drivers.iter().find(|driver| driver.name == value.text);
+    named.copied().ok_or_else(|| {
+        let all = known().collect::<Vec<_>>().join("`, `");
+        let problem = value.is_not(format_args!("one of `{all}`"));
+        problem.hint(did_you_mean(value.text, known()))
+    })
 }
 
 /// A word that `ssh` takes for an address or a user, and never for an option.

@@ -9,9 +9,10 @@ use vsjob_engine::Timestamp;
 use crate::BadAmount;
 
 /// How a guest is while its snapshot is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SnapshotMode {
     /// It runs.
+    #[default]
     Hot,
     /// It is stopped for just that.
     Cold,
