@@ -1,5 +1,5 @@
 //! What many stored jobs cost: how long a master takes to open its store, and how much memory, with its index and without
-//! it; and what the store takes on the disk.
+//! it; what it takes from there to decide what is next, a step; and what the store takes on the disk.
 //!
 //! `cargo run --release -p vsjob-engine --example bench_growth [DIRECTORY [JOBS…]]`; the directory decides which disk is
 //! measured, and 1000, 10000, 100000 and 1000000 are the jobs. Each opening is a process of its own, so that its peak of
@@ -27,6 +27,9 @@ type Error = Box<dyn std::error::Error>;
 const STEPS: u16 = 6;
 /// So many jobs are written between two openings: each brings the index, and the snapshots, up to the journal.
 const AT_ONCE: usize = 20_000;
+/// So many jobs are run beside the stored ones, these at a time.
+const DECIDED: usize = 2000;
+const AT_A_TIME: usize = 100;
 
 struct Nothing;
 
@@ -44,8 +47,8 @@ impl Actions for Nothing {
     }
 }
 
-/// A job that was done, as its entries. Its locks are those of one guest of a thousand.
-fn job(number: usize) -> Result<Vec<Entry>, Error> {
+/// A job that holds one guest of a thousand.
+fn new_job(number: usize) -> Result<NewJob, Error> {
     let guest = format!("guest-{}", number % 1000);
     let host: HostName = "vsh-01".parse()?;
     let step = |no: u16| Step {
@@ -82,14 +85,19 @@ fn job(number: usize) -> Result<Vec<Entry>, Error> {
         key: format!("guest/{guest}"),
         shared: false,
     };
-    let new = NewJob {
+    Ok(NewJob {
         request,
         title: format!("stop {guest}"),
         plan: Plan {
             steps: (0..STEPS).map(step).collect(),
         },
         locks: vec![lock],
-    };
+    })
+}
+
+/// A job that was done, as its entries.
+fn job(number: usize) -> Result<Vec<Entry>, Error> {
+    let new = new_job(number)?;
     let at = Timestamp::from_millis(1_764_000_000_000 + i64::try_from(number)?);
     let job = JobId::new(at);
     let epoch = Epoch {
@@ -129,9 +137,17 @@ fn write(directory: &Path, jobs: std::ops::Range<usize>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Opens the store as a master does, and says how many seconds that took.
+/// What is measured of one master.
+struct Measured {
+    /// Until it has opened its store and answers, in seconds.
+    opening: f64,
+    /// Of a processor's time, for each step that it then lets do nothing, in microseconds.
+    step: f64,
+}
+
+/// Opens the store as a master does, and runs so many jobs.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-fn open(directory: &Path) -> Result<f64, Error> {
+fn open(directory: &Path, jobs: usize) -> Result<Measured, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let _guard = runtime.enter();
     let begin = Instant::now();
@@ -139,9 +155,32 @@ fn open(directory: &Path) -> Result<f64, Error> {
     let clock = Arc::new(SystemClock);
     let engine = Engine::open(opened, Arc::new(Nothing), clock, Options::default())?;
     runtime.block_on(engine.time())?;
-    let took = begin.elapsed().as_secs_f64();
+    let opening = begin.elapsed().as_secs_f64();
+    let before = processor()?;
+    runtime.block_on(async {
+        for some in (0..jobs).collect::<Vec<_>>().chunks(AT_A_TIME) {
+            let mut ids = Vec::new();
+            for number in some {
+                ids.push(engine.submit(new_job(*number)?).await?.id);
+            }
+            for id in ids {
+                engine.ended(id).await?;
+            }
+        }
+        Ok::<(), Error>(())
+    })?;
+    let steps = jobs.max(1) as f64 * f64::from(STEPS);
+    let step = (processor()? - before) / steps * 1e6;
     runtime.block_on(engine.close())?;
-    Ok(took)
+    Ok(Measured { opening, step })
+}
+
+/// The processor time that this process has had, in seconds.
+fn processor() -> Result<f64, Error> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let (_, fields) = stat.rsplit_once(')').ok_or("no name")?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
+    Ok(ticks.sum::<Result<f64, _>>()? / 100.0)
 }
 
 /// The most memory that this process had, in MB.
@@ -189,11 +228,12 @@ fn measure(folder: &Path, jobs: usize) -> Result<(), Error> {
         again("open", &directory, &[])?;
     }
     let with = again("open", &directory, &[])?;
+    let decided = again("decide", &directory, &[])?;
     std::fs::remove_dir_all(directory.join("index"))?;
     let without = again("open", &directory, &[])?;
     let size = |name: &str| megabytes(&directory.join(name));
     println!(
-        "| {jobs} | {with} | {without} | {} | {} | {} | {} |",
+        "| {jobs} | {with} | {without} | {decided} | {} | {} | {} | {} |",
         size("journal")?,
         size("archive")?,
         size("snapshots")?,
@@ -213,14 +253,21 @@ fn main() -> Result<(), Error> {
             _ => Err("from which job to which?".into()),
         },
         Some("open") => {
-            let took = open(Path::new(&args[1]))?;
-            println!("{took:.2} s, {} MB", peak()?);
+            let opening = open(Path::new(&args[1]), 0)?.opening;
+            println!("{opening:.2} s, {} MB", peak()?);
+            Ok(())
+        }
+        Some("decide") => {
+            let step = open(Path::new(&args[1]), DECIDED)?.step;
+            println!("{step:.0} µs");
             Ok(())
         }
         folder => {
             let jobs = Some(numbers(1)?).filter(|jobs| !jobs.is_empty());
-            println!("| jobs | opened | the same, index lost | journal, MB | archive | snapshots | index |");
-            println!("|---|---|---|---|---|---|---|");
+            println!(
+                "| jobs | opened | the same, index lost | a step | journal, MB | archive | snapshots | index |"
+            );
+            println!("|---|---|---|---|---|---|---|---|");
             for jobs in jobs.unwrap_or(vec![1000, 10_000, 100_000, 1_000_000]) {
                 measure(Path::new(folder.unwrap_or(".")), jobs)?;
             }

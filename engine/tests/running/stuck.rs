@@ -356,3 +356,91 @@ async fn a_host_that_was_waited_for_in_vain_is_not_waited_for_again_by_the_same_
     let asked = |action: &str| undone(&bench).iter().filter(|seen| *seen == action).count();
     assert_eq!((asked("one"), asked("two")), (4, 1));
 }
+
+#[tokio::test]
+async fn whoever_gives_up_a_job_vouches_for_every_host_on_which_something_is_out_of_service() {
+    let bench = Bench::new();
+    bench.script.put("fail", Mode::Do, failed(Class::Permanent));
+    bench.script.put("second", Mode::Undo, failed(Class::Permanent));
+    let steps = vec![
+        gating("first", "vsh-01"),
+        gating("second", "vsh-02"),
+        on("fail", "vsh-03"),
+    ];
+    let stuck = stuck(&bench, steps).await;
+    let off = |command| said_to_be_off(&stuck, command);
+    let is_off = Some(Assertion::HostIsOff);
+    assert_eq!(off(Command::Abandon(is_off)), hosts(&["vsh-01", "vsh-02"]));
+    assert_eq!(off(Command::Skip(is_off)), hosts(&["vsh-02"]));
+}
+
+#[tokio::test]
+async fn that_a_host_is_off_is_not_enough_at_a_pivot_whether_it_places_a_guest_or_not_and_is_after_it() {
+    for places in [true, false] {
+        let bench = Bench::new();
+        for action in ["pivot", "last"] {
+            bench.script.put(action, Mode::Do, failed(Class::Permanent));
+        }
+        let mut pivot = pivot("vsh-02");
+        if !places {
+            pivot.places.clear();
+        }
+        let stuck = stuck(
+            &bench,
+            vec![gating("gate", "vsh-01"), pivot, on("last", "vsh-01")],
+        )
+        .await;
+        let is_off = Some(Assertion::HostIsOff);
+        for command in [Command::Skip(is_off), Command::Abandon(is_off)] {
+            let why = refused(&bench, stuck.id, command).await;
+            assert!(
+                matches!(why, Unvouched::Places { step: StepNo(1), .. }),
+                "{why:?}"
+            );
+        }
+        bench.order(stuck.id, Command::Retry).await;
+        let at_last =
+            |job: &Job| matches!(job.status, Status::Stuck { .. }) && job.current() == Some(StepNo(2));
+        bench.until(stuck.id, at_last).await;
+        bench.order(stuck.id, Command::Abandon(is_off)).await;
+        assert!(matches!(
+            bench.end(stuck.id).await.status,
+            Status::Abandoned { .. }
+        ));
+    }
+}
+
+#[tokio::test]
+async fn each_refusal_of_a_word_has_its_code_and_says_what_to_do() {
+    let bench = Bench::new();
+    let stuck = stuck_at_its_pivot(&bench).await;
+    let is_off = Some(Assertion::HostIsOff);
+    for (command, code, hint) in [
+        (Command::Skip(is_off), "VSJ0015", "--to source"),
+        (Command::Skip(None), "VSJ0015", "--done-by-hand"),
+        (Command::Abandon(None), "VSJ0015", "--host-is-off"),
+    ] {
+        let error = bench
+            .engine
+            .command(stuck.id, command, actor())
+            .await
+            .unwrap_err();
+        assert!(
+            error.code() == code && error.hint().contains(hint),
+            "{error}: {}",
+            error.hint()
+        );
+    }
+    let bench = Bench::new();
+    let unwinding = stuck_at_a_gate(&bench).await;
+    let turn = Command::TurnBack { host_is_off: false };
+    let error = bench
+        .engine
+        .command(unwinding.id, turn, actor())
+        .await
+        .unwrap_err();
+    assert!(
+        error.code() == "VSJ0016" && error.hint().contains("vsjob status"),
+        "{error}"
+    );
+}
