@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::state::is_cleaning;
 use crate::{Command, Direction, HostName, Job, Mode, Status, Step, StepNo, StepRecord, StepState, Value};
 
 /// What a person vouches for.
@@ -134,7 +133,7 @@ pub fn said_to_be_off(job: &Job, command: Command) -> BTreeSet<HostName> {
 pub(crate) fn skip(job: &Job, assertion: Option<Assertion>) -> Result<StepNo, Unvouched> {
     let (no, mode) = stands_at(job).ok_or(Unvouched::NothingBegun)?;
     let relied_upon = match mode {
-        Mode::Undo => !is_cleaning(job, no),
+        Mode::Undo => !job.is_cleaning(no),
         Mode::Do => {
             goes_on_without(job, no, assertion)?;
             true
@@ -206,7 +205,7 @@ fn out_of_service(job: &Job) -> impl Iterator<Item = StepNo> {
     job.plan
         .numbered()
         .rev()
-        .filter(|(no, step)| step.pivot || !is_cleaning(job, *no))
+        .filter(|(no, step)| step.pivot || !job.is_cleaning(*no))
         .filter(move |(no, step)| job.step(*no).is_some_and(|record| is_due(step, record)))
         .map(|(no, _)| no)
 }

@@ -13,7 +13,6 @@ use std::time::Duration;
 use self::time::Time;
 use crate::locks::Turn;
 use crate::slots::Slots;
-use crate::state::is_cleaning;
 use crate::world::{World, turn};
 use crate::{
     ActionRef, Actor, Direction, EngineError, Entry, Epoch, Event, Failure, HostName, Job, JobEvent, JobId,
@@ -420,7 +419,7 @@ impl Core {
 
     fn undo_answered(&mut self, ticket: Ticket, outcome: Outcome) {
         let Ticket { job: id, step, .. } = ticket;
-        let cleaning = self.world.jobs.get(&id).is_some_and(|job| is_cleaning(job, step));
+        let cleaning = self.world.jobs.get(&id).is_some_and(|job| job.is_cleaning(step));
         match outcome {
             Outcome::Done(_) => self.happen(id, JobEvent::Undone { step }),
             Outcome::NotDone => return self.undo(id, step),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Epoch, Failure, JobId, Outputs, Plan, StepNo, Timestamp, UndoKind};
+use crate::{Epoch, Failure, JobId, Outputs, Plan, Step, StepNo, Timestamp, UndoKind};
 
 /// Who gave a command, from where, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -392,5 +392,32 @@ impl Job {
             StepState::Owed(failure) => Some((no, failure)),
             _ => None,
         })
+    }
+
+    /// Whether nothing waits for the undo of a step. One without an undo of its own has nothing that gates: it only has to
+    /// be stopped. But when the job was turned back at its pivot, whatever may have come alive since gates what brings the
+    /// old back to life.
+    pub(crate) fn is_cleaning(&self, no: StepNo) -> bool {
+        let gates = |step: &Step| step.undo == Some(UndoKind::Gating);
+        !self.may_live_on() && self.plan.step(no).is_some_and(|step| !gates(step))
+    }
+
+    fn may_live_on(&self) -> bool {
+        let (Status::Unwinding(why)
+        | Status::Paused(Direction::Backward(why))
+        | Status::Stuck {
+            direction: Direction::Backward(why),
+            ..
+        }) = &self.status
+        else {
+            return false;
+        };
+        matches!(
+            why,
+            Why::TurnedBack {
+                host_is_off: false,
+                ..
+            }
+        )
     }
 }

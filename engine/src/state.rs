@@ -2,9 +2,7 @@
 //! table cannot happen.
 
 use crate::assertion;
-use crate::{
-    Actor, Direction, Job, JobEvent, JobId, Status, StepNo, StepRecord, StepState, Timestamp, UndoKind, Why,
-};
+use crate::{Actor, Direction, Job, JobEvent, JobId, Status, StepNo, StepRecord, StepState, Timestamp, Why};
 
 /// An event that does not fit the state it meets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -277,7 +275,7 @@ fn next_step(job: &Job, no: StepNo, record: &StepRecord, event: &JobEvent) -> Op
                 ..
             },
         ) => S::UndoFailed(failure.clone()),
-        (S::UndoStarted { .. }, E::UndoOwed { failure, .. }) if is_cleaning(job, no) => {
+        (S::UndoStarted { .. }, E::UndoOwed { failure, .. }) if job.is_cleaning(no) => {
             S::Owed(failure.clone())
         }
         (S::Owed(_), E::DebtPaid { .. } | E::DebtStruck { .. }) => S::Undone,
@@ -287,35 +285,6 @@ fn next_step(job: &Job, no: StepNo, record: &StepRecord, event: &JobEvent) -> Op
         _ => return None,
     };
     Some(next)
-}
-
-/// A step without an undo of its own has nothing that gates: it only has to be stopped. But when a job was turned back
-/// at its pivot, whatever may have come alive since gates what brings the old back to life.
-pub(crate) fn is_cleaning(job: &Job, no: StepNo) -> bool {
-    !may_live_on(job)
-        && job
-            .plan
-            .step(no)
-            .is_some_and(|step| step.undo != Some(UndoKind::Gating))
-}
-
-fn may_live_on(job: &Job) -> bool {
-    let why = match &job.status {
-        Status::Unwinding(why)
-        | Status::Paused(Direction::Backward(why))
-        | Status::Stuck {
-            direction: Direction::Backward(why),
-            ..
-        } => Some(why),
-        _ => None,
-    };
-    matches!(
-        why,
-        Some(Why::TurnedBack {
-            host_is_off: false,
-            ..
-        })
-    )
 }
 
 fn illegal(job: &Job, event: &JobEvent) -> IllegalTransition {

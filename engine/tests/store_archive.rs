@@ -9,6 +9,7 @@
     reason = "all of it is a test"
 )]
 
+mod store_bounded;
 mod store_model;
 
 use std::fs;
@@ -17,41 +18,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use store_model::{Wrong, batch, catch_up, check_frames, check_index, folder, payload, puts};
+use store_bounded::{SEGMENT, every, write};
+use store_model::{Wrong, catch_up, check_frames, check_index, folder, payload};
 use vsjob_engine::store::{
-    Faults, Head, Local, LocalOptions, Opened, Operation, Purpose, Store, StoreError, audit, copy,
+    Faults, Head, Local, LocalOptions, Opened, Operation, Store, StoreError, audit, copy,
 };
 
-const SEGMENT: u64 = 8 << 10;
-
 fn options() -> LocalOptions {
-    LocalOptions {
-        segment_size: SEGMENT,
-        reserve: 0,
-        min_free: 0,
-        snapshot_every: 4 << 10,
-        archive_limit: u64::MAX,
-        ..LocalOptions::default()
-    }
+    every(4 << 10)
 }
 
 fn open(directory: &Path) -> Result<Opened<Local>, StoreError> {
     Local::open(directory, options())
-}
-
-/// Appends `count` frames in small batches, each of which the index is told, and writes each snapshot that is due.
-fn write(store: &mut Local, count: u64) -> Result<(), StoreError> {
-    let last = store.head().sequence + count;
-    while store.head().sequence < last {
-        let before = store.head();
-        let head = store.append(&batch(before, 4.min(last - before.sequence)), Purpose::NewWork)?;
-        store.index(
-            head,
-            (before.sequence + 1..=head.sequence).flat_map(puts).collect(),
-        );
-        store.flush()?;
-    }
-    Ok(())
 }
 
 /// A closed store of 400 frames, most of them archived.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is a test")]
 
+mod store_bounded;
 mod store_model;
 
 use std::fs;
@@ -11,39 +12,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use store_model::{batch, catch_up, check_frames, check_index, folder, puts};
-use vsjob_engine::store::{
-    Faults, Head, Local, LocalOptions, Opened, Operation, Purpose, Store, StoreError, Warning,
-};
+use store_bounded::{every, write};
+use store_model::{catch_up, check_frames, check_index, folder};
+use vsjob_engine::store::{Faults, Head, Local, LocalOptions, Opened, Operation, Store, StoreError, Warning};
 
 fn options() -> LocalOptions {
-    LocalOptions {
-        segment_size: 8 << 10,
-        reserve: 0,
-        min_free: 0,
-        snapshot_every: 2 << 10,
-        archive_limit: u64::MAX,
-        ..LocalOptions::default()
-    }
+    every(2 << 10)
 }
 
 fn open(directory: &Path) -> Result<Opened<Local>, StoreError> {
     Local::open(directory, options())
-}
-
-/// Appends `count` frames in small batches, each of which the index is told, and writes each snapshot that is due.
-fn write(store: &mut Local, count: u64) -> Result<(), StoreError> {
-    let last = store.head().sequence + count;
-    while store.head().sequence < last {
-        let before = store.head();
-        let head = store.append(&batch(before, 4.min(last - before.sequence)), Purpose::Finish)?;
-        store.index(
-            head,
-            (before.sequence + 1..=head.sequence).flat_map(puts).collect(),
-        );
-        store.flush()?;
-    }
-    Ok(())
 }
 
 /// A closed store of 100 frames.

@@ -105,7 +105,7 @@ fn read_snapshots(
 /// With which segment a journal begins: what is not archived reaches back to the older snapshot. Without snapshots only
 /// a journal from its first frame on is whole.
 pub(super) fn first_segment(disk: &Disk, paths: &Paths, snapshots: &[Snapshot]) -> Result<u64, StoreError> {
-    let there = directory::segments(disk, &paths.journal)?.first().copied();
+    let there = segment::list(disk, &paths.journal)?.first().copied();
     let needed = snapshots.first().map_or(1, |oldest| oldest.begin.segment);
     Ok(there.map_or(needed, |first| first.min(needed)))
 }
@@ -125,7 +125,7 @@ fn archived(
         head,
     });
     loop {
-        let mut numbers = directory::segments(disk, &paths.archive)?;
+        let mut numbers = segment::list(disk, &paths.archive)?;
         numbers.retain(|&number| number < end);
         let run = (1..).zip(numbers.iter().rev());
         let run = run.take_while(|(back, number)| end - back == **number);

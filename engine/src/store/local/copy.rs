@@ -61,7 +61,7 @@ fn copy_once(disk: &Disk, from: &Paths, to: &Paths, id: Uuid) -> Result<Audit, S
     // is not sealed yet when it is copied has none after it that is used.
     let snapshots = copy_snapshots(disk, from, to, id)?;
     let first = audit::first_segment(disk, from, &snapshots)?;
-    let last = directory::segments(disk, &from.journal)?.pop().unwrap_or(first);
+    let last = segment::list(disk, &from.journal)?.pop().unwrap_or(first);
     for number in (first..=last).rev() {
         let target = to.journal.join(segment::name(number));
         segment::find(from, number, |path| disk.copy(path, &target))?;

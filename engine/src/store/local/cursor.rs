@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use super::directory::{self, Paths};
+use super::directory::Paths;
 use super::disk::Disk;
 use super::frame::{Look, Walk};
 use super::segment::{self, HEADER, Segment};
@@ -133,7 +133,7 @@ impl Journal {
 
     /// The archived segment that has frame `sequence`: the last that does not begin after it.
     fn archived(&self, sequence: u64, before: u64) -> Result<u64, StoreError> {
-        let mut numbers = directory::segments(&self.disk, &self.paths.archive)?;
+        let mut numbers = segment::list(&self.disk, &self.paths.archive)?;
         numbers.retain(|&number| number < before);
         let (mut low, mut high) = (0, numbers.len());
         while low < high {

@@ -20,7 +20,6 @@ use rustix::process::{Pid, test_kill_process};
 use uuid::Uuid;
 
 use super::disk::Disk;
-use super::segment;
 use crate::store::StoreError;
 
 /// A master that was killed while it was starting a process leaves the lock with that process until it becomes another
@@ -136,17 +135,6 @@ pub(super) fn read_id(disk: &Disk, paths: &Paths) -> Result<Option<Uuid>, StoreE
 /// Gives the store its id, durably.
 pub(super) fn write_id(disk: &Disk, paths: &Paths, id: Uuid) -> Result<(), StoreError> {
     disk.replace(&paths.store, &format!("{FORMAT}\n{id}\n"))
-}
-
-/// The numbers of the segments in `directory`, the journal's or the archive's, in order.
-pub(super) fn segments(disk: &Disk, directory: &Path) -> Result<Vec<u64>, StoreError> {
-    if !directory.is_dir() {
-        return Ok(Vec::new());
-    }
-    let names = disk.names(directory)?;
-    let mut numbers: Vec<_> = names.iter().filter_map(|name| segment::number(name)).collect();
-    numbers.sort_unstable();
-    Ok(numbers)
 }
 
 /// Removes segments and snapshots that were still being made when the last process ended.

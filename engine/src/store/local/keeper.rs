@@ -6,7 +6,6 @@
 //! durable and all of the older one has been read, and a failure leaves the journal longer than it could be.
 
 use super::cursor::Journal;
-use super::directory;
 use super::segment;
 use super::snapshot::{self, Begin, Entry, Snapshot};
 use crate::store::{Head, StoreError};
@@ -92,7 +91,7 @@ impl Keeper {
     fn remove_oldest(&self) -> Result<(), StoreError> {
         let Journal { disk, paths, .. } = &self.journal;
         let mut sizes = Vec::new();
-        for number in directory::segments(disk, &paths.archive)? {
+        for number in segment::list(disk, &paths.archive)? {
             let path = paths.archive.join(segment::name(number));
             let size = disk.open_to_read(&path)?.size()?;
             sizes.push((path, size));

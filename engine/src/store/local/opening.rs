@@ -171,7 +171,7 @@ impl Opening {
     fn identify(&mut self) -> Result<Uuid, StoreError> {
         self.disk.create_directory(&self.paths.journal)?;
         directory::remove_unfinished(&self.disk, &self.paths)?;
-        let numbers = directory::segments(&self.disk, &self.paths.journal)?;
+        let numbers = segment::list(&self.disk, &self.paths.journal)?;
         let from_segment = match numbers.first() {
             Some(&number) => self.title(number)?,
             None => None,
@@ -196,7 +196,7 @@ impl Opening {
 
     /// Whether there was a store before: what it has kept besides its journal is there.
     fn has_a_past(&self) -> Result<bool, StoreError> {
-        let archived = directory::segments(&self.disk, &self.paths.archive)?;
+        let archived = segment::list(&self.disk, &self.paths.archive)?;
         Ok(!archived.is_empty() || !snapshot::list(&self.disk, &self.paths)?.is_empty())
     }
 
@@ -243,7 +243,7 @@ impl Opening {
         opened: &mut OpenedIndex,
         snapshots: &[Snapshot],
     ) -> Result<Ended, StoreError> {
-        let numbers = directory::segments(&self.disk, &self.paths.journal)?;
+        let numbers = segment::list(&self.disk, &self.paths.journal)?;
         let first = self.first_segment(snapshots, opened, &numbers)?;
         let survey = recover::survey(&self.disk, &self.paths, id, (first, &numbers), snapshots)?;
         if !opened.must_be_made() && opened.head.sequence < survey.begin.sequence {
@@ -291,7 +291,7 @@ impl Opening {
 
     /// Keeps the good beginning of the journal, if it reaches the newest snapshot; else that alone. The rest is set aside.
     fn give_up_the_rest(&mut self, id: Uuid, opened: &mut OpenedIndex) -> Result<Vec<Snapshot>, StoreError> {
-        let numbers = directory::segments(&self.disk, &self.paths.journal)?;
+        let numbers = segment::list(&self.disk, &self.paths.journal)?;
         recover::mend(&self.disk, &self.paths.journal, &numbers)?;
         self.unusable.clear();
         self.warnings.retain(|warning| warning.code != "VSJ0123");
@@ -309,7 +309,7 @@ impl Opening {
             recover::set_aside(&self.disk, &self.paths.journal, &numbers, found.tail)?;
         }
         let missing = found.tail.number;
-        if !directory::segments(&self.disk, &self.paths.journal)?.contains(&missing) {
+        if !segment::list(&self.disk, &self.paths.journal)?.contains(&missing) {
             self.maker(id).make(missing)?;
         }
         let (usable, others): (Vec<_>, Vec<_>) = snapshots.into_iter().partition(|one| found.has(one));
@@ -320,7 +320,7 @@ impl Opening {
 
     /// Whether a segment of that number, or a later one, is archived.
     fn archive_has(&self, number: u64) -> Result<bool, StoreError> {
-        let archived = directory::segments(&self.disk, &self.paths.archive)?;
+        let archived = segment::list(&self.disk, &self.paths.archive)?;
         Ok(archived.last().is_some_and(|&last| last >= number))
     }
 
@@ -332,7 +332,7 @@ impl Opening {
         numbers: &[u64],
         mut snapshots: Vec<Snapshot>,
     ) -> Result<Vec<Snapshot>, StoreError> {
-        let archived = directory::segments(&self.disk, &self.paths.archive)?;
+        let archived = segment::list(&self.disk, &self.paths.archive)?;
         let known = snapshots.iter().map(|snapshot| snapshot.begin.segment);
         let last = archived.iter().chain(numbers).copied().chain(known).max();
         let number = last.unwrap_or(0) + 1;

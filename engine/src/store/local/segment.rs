@@ -59,6 +59,17 @@ pub(super) fn number(name: &str) -> Option<u64> {
     (name == self::name(number)).then_some(number)
 }
 
+/// The numbers of the segments in `directory`, the journal's or the archive's, in order.
+pub(super) fn list(disk: &Disk, directory: &Path) -> Result<Vec<u64>, StoreError> {
+    if !directory.is_dir() {
+        return Ok(Vec::new());
+    }
+    let names = disk.names(directory)?;
+    let mut numbers: Vec<_> = names.iter().filter_map(|name| number(name)).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
 /// How many bytes of frames a segment of `size` bytes takes.
 pub(super) const fn capacity(size: usize) -> usize {
     (size - HEADER - SEAL) / frame::ALIGN * frame::ALIGN
