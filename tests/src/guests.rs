@@ -191,7 +191,19 @@ pub fn take(host: &dyn Host, tree: &str, reference: &Path) -> anyhow::Result<()>
 /// # Errors
 /// Names the first differences.
 pub fn same(reference: &Path, host: &dyn Host, copy: &str) -> anyhow::Result<()> {
-    let (mut rsync, root) = host.onlooker("rsync")?;
+    let (rsync, root) = host.onlooker("rsync")?;
+    compare(rsync, reference, &root.join(copy)).with_context(|| format!("{copy} on {}", host.name()))
+}
+
+/// The same of a tree of this machine.
+///
+/// # Errors
+/// Names the first differences.
+pub fn same_here(reference: &Path, tree: &Path) -> anyhow::Result<()> {
+    compare(Command::new("rsync"), reference, tree).with_context(|| tree.display().to_string())
+}
+
+fn compare(mut rsync: Command, reference: &Path, tree: &Path) -> anyhow::Result<()> {
     let output = rsync
         .args([
             "-aHAX",
@@ -207,7 +219,7 @@ pub fn same(reference: &Path, host: &dyn Host, copy: &str) -> anyhow::Result<()>
             "--exclude=/etc/resolv.conf",
             "--exclude=/var/log/journal/*",
         ])
-        .args([reference.join(""), root.join(copy).join("")])
+        .args([reference.join(""), tree.join("")])
         .output()
         .context("rsync")?;
     let differences = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -218,8 +230,7 @@ pub fn same(reference: &Path, host: &dyn Host, copy: &str) -> anyhow::Result<()>
         .collect();
     if !output.status.success() || !differences.is_empty() {
         bail!(
-            "{copy} on {} differs from the reference:\n{}{}",
-            host.name(),
+            "it differs from the reference:\n{}{}",
             differences.join("\n"),
             String::from_utf8_lossy(&output.stderr)
         );

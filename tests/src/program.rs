@@ -98,6 +98,16 @@ impl Program {
         self.folder().join("state")
     }
 
+    /// More settings.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn set(&self, settings: &str) -> anyhow::Result<()> {
+        let path = self.folder().join("vsjob.toml");
+        let before = std::fs::read_to_string(&path)?;
+        Ok(std::fs::write(path, before + settings)?)
+    }
+
     /// Masters that are started from now on have this in their environment.
     pub fn master_env(&mut self, name: &'static str, path: &Path) {
         self.master_env.push((name, path.to_owned()));

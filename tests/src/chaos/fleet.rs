@@ -1,5 +1,6 @@
 //! The guests of a run, and what must be true of each by the jobs that have ended so far.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -31,6 +32,8 @@ pub(super) enum Effect {
     Disable,
     /// It lives on that host.
     Move { to: String },
+    /// There is a copy of it, with all that was acknowledged before that was asked for.
+    BackUp { acknowledged: BTreeSet<u64> },
 }
 
 /// A guest, or what will be one.
@@ -89,6 +92,7 @@ impl Guest {
             Effect::Enable => (self.enabled, self.switched) = (true, true),
             Effect::Disable => (self.enabled, self.switched) = (false, true),
             Effect::Move { to } => self.place = Some(to.clone()),
+            Effect::BackUp { .. } => {}
         }
         Ok(())
     }

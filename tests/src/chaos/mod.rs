@@ -8,6 +8,7 @@ mod disk;
 mod draw;
 mod faults;
 mod fleet;
+mod generations;
 mod maintenance;
 mod operations;
 mod order;

@@ -8,13 +8,14 @@ use super::draw::{Befalls, Happen, Row, Seen};
 use super::fleet::{Effect, MOST};
 use super::run::Run;
 use super::steering::{self, steer};
-use super::{batches, clock, maintenance};
+use super::{batches, clock, generations, maintenance};
 
 /// The operations.
 pub(super) const OPERATIONS: &[Row] = &[
     operation("create", 6, create),
     MOVE,
     operation("guest", 12, guest),
+    operation("backup", 8, generations::backup),
     operation("cancel", 6, |run, random| steer(run, random, "cancel")),
     operation("pause", 4, |run, random| steer(run, random, "pause")),
     operation("resume", 4, |run, random| steer(run, random, "resume")),
@@ -90,7 +91,7 @@ impl Run {
     }
 
     /// A guest that lives, or that is being made, drawn.
-    fn any_guest(&self, random: &mut Rng) -> String {
+    pub(super) fn any_guest(&self, random: &mut Rng) -> String {
         let mut names: Vec<&str> = self
             .fleet
             .guests

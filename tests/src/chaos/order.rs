@@ -43,6 +43,7 @@ impl Run {
         });
         self.fleet.guests = guests;
         checked?;
+        self.generations_are_whole()?;
         ensure!(facts.is_empty(), "guests that nobody made: {facts:?}");
         self.tell("all is in order")
     }

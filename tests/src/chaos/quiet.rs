@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::time::Duration;
 use vsjob_engine::{Clock, SystemClock};
 
+use super::fleet::Effect;
 use super::run::Run;
 use super::troubles::Trouble;
 use crate::hosts::on_all;
@@ -188,6 +189,9 @@ impl Run {
             match text(&job, "state")? {
                 "succeeded" => {
                     self.tally.succeeded += 1;
+                    if let Effect::BackUp { acknowledged } = effect {
+                        self.has_what_was_acknowledged(&job, guest, acknowledged)?;
+                    }
                     let effect = (guest.clone(), effect.clone());
                     ended.push((self.place_of_end(&job)?, effect));
                 }

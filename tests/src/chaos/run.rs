@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use fastrand::Rng;
+use tempfile::TempDir;
 use vsjob_engine::{Clock, SystemClock};
 
 use super::Seed;
@@ -58,6 +59,8 @@ pub(super) struct Run {
     pub fleet: Fleet,
     pub troubles: Troubles,
     pub fate: Fate,
+    /// Where backups are kept.
+    pub generations: TempDir,
     pub purges: Purges,
     pub maintained: Maintained,
     pub sent: Vec<Sent>,
@@ -80,12 +83,18 @@ pub(super) struct Run {
 /// Something that was promised does not hold. The error says where the trace is, and how it is repeated.
 pub fn run(seed: Seed, length: Length) -> anyhow::Result<Option<Tally>> {
     let mut fate = None;
+    // Not on the master's own disk, which is full at times.
+    let generations = tempfile::Builder::new().prefix("vsjob-generations-").tempdir()?;
     let site = Site::prepared(
         length.hosts,
         |_| "",
         |lab, program| {
             fate = Fate::of(program)?;
             std::fs::create_dir(program.state())?;
+            program.set(&format!(
+                "[generations]\nfolder = \"{}\"\n",
+                generations.path().display()
+            ))?;
             lab.small_disk(disk::SIZE, &program.state())
         },
     )?;
@@ -98,6 +107,7 @@ pub fn run(seed: Seed, length: Length) -> anyhow::Result<Option<Tally>> {
         fleet: Fleet::new()?,
         troubles: Troubles::default(),
         fate,
+        generations,
         purges: Purges::default(),
         maintained: Maintained::default(),
         sent: Vec::new(),

@@ -26,6 +26,8 @@ pub struct Tally {
     pub acknowledged: u64,
     /// Guests that were compared with their reference, file by file.
     pub compared: u64,
+    /// Newest generations that were read, byte by byte, and compared with the reference of their guest.
+    pub verified: u64,
     /// Reboots of all hosts at once.
     pub reboots: u64,
 }
@@ -60,7 +62,8 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} operations and {} faults up to {} quiet points, {} of them after a reboot of all hosts; jobs: {} succeeded, \
-             {} rolled back, {} cancelled, {} times stuck for a while; {} batches; {} guests compared file by file; \
+             {} rolled back, {} cancelled, {} times stuck for a while; {} batches; {} guests and {} generations compared \
+             file by file; \
              {} writes acknowledged, 0 lost; with an effect, of those drawn:",
             self.all(is_operation),
             self.all(|row| !is_operation(row)),
@@ -72,6 +75,7 @@ impl fmt::Display for Tally {
             self.stuck,
             self.batches,
             self.compared,
+            self.verified,
             self.acknowledged
         )?;
         for (name, (drawn, taken)) in &self.happenings {
