@@ -93,6 +93,23 @@ fn a_backup() -> anyhow::Result<World> {
     })
 }
 
+/// A guest that was backed up, and is gone.
+async fn a_restore() -> anyhow::Result<World> {
+    let mut world = a_backup()?;
+    for no in numbers(world.steps.plan.steps.len()) {
+        world.steps.perform(no).await?;
+    }
+    world.pool.host(1).run(
+        // For another master.
+        "machinectl stop ldap; machinectl disable ldap; rm \"$R/var/lib/vsjob/epoch\"
+         rm -r \"$R/var/lib/machines/ldap\" \"$R/etc/systemd/nspawn/ldap.nspawn\"",
+        &[],
+    )?;
+    let given = [("name", "ldap"), ("host", "vsh-01"), ("health", "true")];
+    world.steps = BySteps::new(&world.pool, "restore", &given, |_| {})?;
+    Ok(world)
+}
+
 /// What is in the folder of the guest's generations.
 fn generations(world: &World) -> Vec<String> {
     let folder = world.pool.folder().join("state/generations/ldap");
@@ -245,6 +262,31 @@ async fn a_backup_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as_
             generations(&world)
         );
         guests::lives_only_on(&world.pool, 1, world.reference.path()).context(title)?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_whose_every_step_is_done_twice_is_the_guest_as_it_was() -> anyhow::Result<()> {
+    let mut world = a_restore().await?;
+    done_twice(&mut world).await?;
+    guests::nothing_left(world.pool.host(1), &["ldap"])?;
+    guests::lives_only_on(&world.pool, 1, world.reference.path())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_taken_back_twice_from_any_step_before_its_pivot_leaves_nothing() -> anyhow::Result<()> {
+    let pivot = a_restore().await?.steps.plan.pivot().context("it has no pivot")?;
+    for until in numbers(pivot.index()) {
+        let mut world = a_restore().await?;
+        let title = world.steps.plan.steps[until.index()].title.clone();
+        taken_back_twice(&mut world, until).await.context(title.clone())?;
+        guests::nothing_left(world.pool.host(1), &[]).context(title.clone())?;
+        ensure!(
+            generations(&world).len() == 1,
+            "{title}: {:?}",
+            generations(&world)
+        );
     }
     Ok(())
 }

@@ -60,15 +60,22 @@ transfer_rewritten() {
 	chmod 600 "$transfer_file.vsjob" && sync "$transfer_file.vsjob"
 }
 
+# transfer_receive JOB INTO SCRATCH: what is received for the job goes into the tree INTO, with half files in SCRATCH. The
+# master's own rsync calls it as `push`, with what it would ask of rsync.
+transfer_receive() {
+	transfer_folder "$1"
+	mkdir -p "$3"
+	chmod 700 "$3"
+	printf '%s\n' "$2" >"$jobs/$1/into"
+	printf '%s\n' "$3" >"$jobs/$1/scratch"
+	transfer_receiver >"$jobs/$1/receive"
+	printf 'SSH_ORIGINAL_COMMAND="rsync $*" exec sh "%s" "%s"\n' "$jobs/$1/receive" "$jobs/$1" >"$jobs/$1/push"
+	durable "$jobs/$1/into" "$jobs/$1/scratch" "$jobs/$1/receive" "$jobs/$1/push" "$jobs/$1"
+}
+
 # transfer_allow JOB KEY INTO SCRATCH DAYS: that key may write the tree INTO, with half files in SCRATCH, for so long.
 transfer_allow() {
-	transfer_folder "$1"
-	mkdir -p "$4"
-	chmod 700 "$4"
-	printf '%s\n' "$3" >"$jobs/$1/into"
-	printf '%s\n' "$4" >"$jobs/$1/scratch"
-	transfer_receiver >"$jobs/$1/receive"
-	durable "$jobs/$1/into" "$jobs/$1/scratch" "$jobs/$1/receive" "$jobs/$1"
+	transfer_receive "$1" "$3" "$4"
 	transfer_until=$(date -d "+$5 days" +%Y%m%d%H%M)
 	transfer_authorized "$1" \
 		"restrict,expiry-time=\"$transfer_until\",command=\"sh '$jobs/$1/receive' '$jobs/$1'\" $2 vsjob-$1"
@@ -411,8 +418,8 @@ for word; do
 	--bwlimit=*) ;;
 	--*) refuse 'an option' ;;
 	-*)
-		# Those of -aHAXS, --compress, --ignore-times and --files-from. Others take a path, as -T does, or follow a link of the tree, as -K does.
-		case ${word%%e.*} in - | -*[!lHogDtpAXrRSIz]*) refuse 'a flag' ;; esac
+		# Those of -aHAXS, --compress, --checksum, --ignore-times and --files-from. Others take a path, as -T does, or follow a link of the tree, as -K does.
+		case ${word%%e.*} in - | -*[!lHogDtpAXrRSIcz]*) refuse 'a flag' ;; esac
 		flags="$flags $word"
 		;;
 	*) refuse 'a word' ;;

@@ -66,14 +66,11 @@ pub(crate) const OPERATION: Operation = Operation {
 struct Create {
     guest: GuestName,
     host: HostName,
-    address: IpNet,
+    link: Link,
     archive: Line,
     bytes: u64,
     template: TemplateName,
     device: DeviceName,
-    gateway: Line,
-    domain: Line,
-    nameservers: Line,
     mirror: Line,
     rss: Megabytes,
     disk: Megabytes,
@@ -101,8 +98,7 @@ impl Create {
             None => site.choose_host()?.clone(),
         };
         site.host(&host)?;
-        let address = address(&request.required::<String>("interface")?, site)?;
-        let network = site.networks.of(address.addr());
+        let link = Link::read(request, site)?;
         let template: TemplateName = match (request.optional("template")?, &defaults.template) {
             (Some(template), _) => template,
             (None, Some(template)) => template.parse().map_err(|why| Refusal::bad("template", &why))?,
@@ -114,10 +110,49 @@ impl Create {
             }
         };
         let archive = site.template(&template)?;
-        let line = |name: &'static str, default: Option<String>| match request.optional::<Line>(name)? {
-            Some(line) => Ok(line),
-            None => Line::of(&default.unwrap_or_default()).map_err(|why| Refusal::bad(name, &why)),
+        let device = match request.optional("device")? {
+            Some(device) => device,
+            None => defaults
+                .device
+                .parse()
+                .map_err(|why| Refusal::bad("device", &why))?,
         };
+        Ok(Self {
+            archive: Line::of(&archive.archive.display()).map_err(|why| Refusal::bad("template", &why))?,
+            bytes: archive.bytes,
+            device,
+            mirror: line(request, "mirror", defaults.mirror.clone())?,
+            rss: request.optional("rss")?.unwrap_or(Megabytes(defaults.rss_limit)),
+            disk: disk(request, site, &host)?,
+            tmpfs: request
+                .optional("tmpfs")?
+                .unwrap_or(Megabytes(defaults.tmpfs_limit)),
+            proc: request.optional("proc")?.unwrap_or(defaults.proc_limit),
+            cpu: request.optional("cpu")?.unwrap_or(CpuPercent(defaults.cpu_limit)),
+            health: request.optional("health")?.unwrap_or_default(),
+            start: request.switch("start")?,
+            enable: request.switch("enable")?,
+            guest,
+            host,
+            link,
+            template,
+        })
+    }
+}
+
+/// How a new guest is reached: as the request says, else as networks.conf does by the address, else create.conf.
+pub(crate) struct Link {
+    pub address: IpNet,
+    pub gateway: Line,
+    pub domain: Line,
+    pub nameservers: Line,
+}
+
+impl Link {
+    pub(crate) fn read(request: &Reading<'_>, site: &Site) -> Result<Self, Refusal> {
+        let defaults = &site.defaults;
+        let address = address(&request.required::<String>("interface")?, site)?;
+        let network = site.networks.of(address.addr());
         let gateway = match request.optional::<IpAddr>("gateway")? {
             Some(gateway) => Some(gateway),
             None => network.map(|network| network.gateway),
@@ -131,37 +166,20 @@ impl Create {
             .iter()
             .map(ToString::to_string)
             .collect();
-        let device = match request.optional("device")? {
-            Some(device) => device,
-            None => defaults
-                .device
-                .parse()
-                .map_err(|why| Refusal::bad("device", &why))?,
-        };
         Ok(Self {
-            archive: Line::of(&archive.archive.display()).map_err(|why| Refusal::bad("template", &why))?,
-            bytes: archive.bytes,
-            device,
             gateway: Line::of(&gateway.map(|gateway| gateway.to_string()).unwrap_or_default())
                 .map_err(|why| Refusal::bad("gateway", &why))?,
-            domain: line("domain", domain.or_else(|| defaults.domain.clone()))?,
-            nameservers: line("nameserver", Some(servers.join(" ")))?,
-            mirror: line("mirror", defaults.mirror.clone())?,
-            rss: request.optional("rss")?.unwrap_or(Megabytes(defaults.rss_limit)),
-            disk: disk(request, site, &host)?,
-            tmpfs: request
-                .optional("tmpfs")?
-                .unwrap_or(Megabytes(defaults.tmpfs_limit)),
-            proc: request.optional("proc")?.unwrap_or(defaults.proc_limit),
-            cpu: request.optional("cpu")?.unwrap_or(CpuPercent(defaults.cpu_limit)),
-            health: request.optional("health")?.unwrap_or_default(),
-            start: request.switch("start")?,
-            enable: request.switch("enable")?,
-            guest,
-            host,
+            domain: line(request, "domain", domain.or_else(|| defaults.domain.clone()))?,
+            nameservers: line(request, "nameserver", Some(servers.join(" ")))?,
             address,
-            template,
         })
+    }
+}
+
+fn line(request: &Reading<'_>, name: &'static str, default: Option<String>) -> Result<Line, Refusal> {
+    match request.optional::<Line>(name)? {
+        Some(line) => Ok(line),
+        None => Line::of(&default.unwrap_or_default()).map_err(|why| Refusal::bad(name, &why)),
     }
 }
 
@@ -214,7 +232,7 @@ fn address(text: &str, site: &Site) -> Result<IpNet, Refusal> {
 fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
     let Create { guest, host, .. } = request;
     let place = site.host(host)?;
-    let address = Line::of(&request.address).map_err(|why| Refusal::bad("interface", &why))?;
+    let address = Line::of(&request.link.address).map_err(|why| Refusal::bad("interface", &why))?;
     let work = Line::of(&site.state.join("templates.work").display())
         .map_err(|why| Refusal::bad("template", &why))?;
     let mut p = Planner::default();
@@ -264,9 +282,9 @@ fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
             volume: names.partial,
             guest: guest.clone(),
             address: address.clone(),
-            gateway: request.gateway.clone(),
-            domain: request.domain.clone(),
-            nameservers: request.nameservers.clone(),
+            gateway: request.link.gateway.clone(),
+            domain: request.link.domain.clone(),
+            nameservers: request.link.nameservers.clone(),
             mirror: request.mirror.clone(),
         },
     );
@@ -362,7 +380,7 @@ fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
         plan: p.finish(),
         locks: vec![
             Held::Guest(guest.clone()).alone(),
-            Held::Address(request.address.addr()).alone(),
+            Held::Address(request.link.address.addr()).alone(),
             Held::Template(request.template.clone()).shared(),
             Held::Host(host.clone()).shared(),
         ],

@@ -20,6 +20,7 @@ mod prune;
 mod purge;
 mod refusal;
 mod request;
+mod restore;
 mod site;
 #[cfg(test)]
 mod tests;

@@ -98,6 +98,7 @@ pub fn operations() -> &'static [Operation] {
         crate::create::OPERATION,
         crate::move_::OPERATION,
         crate::backup::OPERATION,
+        crate::restore::OPERATION,
         crate::prune::OPERATION,
         crate::pin::PIN,
         crate::pin::UNPIN,

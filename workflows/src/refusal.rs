@@ -85,6 +85,19 @@ pub enum Refusal {
         /// The generation.
         name: GenerationName,
     },
+    /// No generation of the guest can be restored, or not the one that was asked for.
+    #[error("{}; whole are: {}", match asked {
+        Some((name, why)) => format!("generation {name} of {guest} cannot be restored: {why}"),
+        None => format!("{guest} has no generation that can be restored"),
+    }, if whole.is_empty() { "none" } else { whole })]
+    NotWhole {
+        /// The guest.
+        guest: GuestName,
+        /// The generation that was asked for, and what is wrong with it.
+        asked: Option<(GenerationName, String)>,
+        /// Those that are whole as far as is known, the newest first.
+        whole: String,
+    },
     /// No network of networks.conf has that address.
     #[error("no network of networks.conf holds the address {0}")]
     NoNetwork(std::net::IpAddr),
@@ -139,6 +152,7 @@ impl Refusal {
             Self::NotThere { .. } => "VSJ0409",
             Self::UnknownTemplate(_) => "VSJ0410",
             Self::UnknownGeneration { .. } => "VSJ0497",
+            Self::NotWhole { .. } => "VSJ0499",
             Self::NoNetwork(_) => "VSJ0411",
             Self::BadAddress { .. } => "VSJ0412",
             Self::NoHost => "VSJ0413",
@@ -169,6 +183,7 @@ impl Refusal {
                 "leave --src out, or look at `vsjob scan` if you think that placement is wrong".to_owned()
             }
             Self::UnknownGeneration { .. } => "`vsjob generation list` shows those that there are".to_owned(),
+            Self::NotWhole { .. } => "name one that is whole with --generation; `vsjob generation list` tells more".to_owned(),
             Self::UnknownTemplate(_) => "templates are files NAME.tar, .tar.gz or .tar.zst in the master's folder of templates".to_owned(),
             Self::NoNetwork(_) => "add its network to networks.conf".to_owned(),
             Self::BadAddress { .. } => "choose another address with --interface".to_owned(),

@@ -6,7 +6,7 @@ use std::process::Command;
 use vsjob_engine::{Plan, UndoKind, Value};
 use vsjob_workers::{Action, Driver, Drivers, Settings, Side, Slaves, network, runtime, storage};
 
-use crate::{Parameters, Refusal, Site, Template, operation, operations, registry, site_hosts};
+use crate::{Generations, Parameters, Refusal, Site, Template, operation, operations, registry, site_hosts};
 
 fn site() -> Site {
     site_of("vsh-01\nvsh-02\nvsh-03:noselect\n")
@@ -21,6 +21,10 @@ fn site_of(slaves: &str) -> Site {
         placement: [("ldap".parse().unwrap(), "vsh-01".parse().unwrap())].into(),
         hosts: site_hosts(&slaves, &settings),
         networks: vsjob_workers::Networks::parse("networks.conf", networks).unwrap(),
+        generations: Generations {
+            folder: concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/generations").into(),
+            ..Generations::default()
+        },
         sealed: [(
             "ldap".parse().unwrap(),
             ["20261128T023000000Z-1f2e3d4c".parse().unwrap()].into(),
@@ -91,6 +95,7 @@ fn example(name: &str) -> &'static str {
         "generation-pin" | "generation-unpin" => "name=ldap generation=20261128T023000000Z-1f2e3d4c",
         "generation-prune" => "name=ldap keep=7d4w6m",
         "backup" => "name=ldap cold=true",
+        "restore" => "name=ldap as=web interface=10.0.1.5 start=true",
         "purge" | "purge-later" => "name=ldap host=vsh-02 moved=ldap.moved-1f2e3d4c",
         "guest-start" | "guest-stop" | "guest-enable" | "guest-disable" => "name=ldap",
         "adopt" => "name=mail host=vsh-02",
@@ -248,6 +253,47 @@ fn a_guest_is_created_under_another_name_and_admitted_last() {
 }
 
 #[test]
+fn a_restore_reads_the_generation_first_and_admits_the_guest_last() {
+    insta::assert_snapshot!(outline(&plan("restore", example("restore"))));
+}
+
+#[test]
+fn a_guest_is_restored_with_what_its_generation_says_of_it_and_under_another_name_with_its_own() {
+    let back = plan("restore", "name=ldap");
+    assert_eq!(given_as(&back, "rss"), ["512"]);
+    assert_eq!(given_as(&back, "cpu"), ["90"]);
+    assert_eq!(given_as(&back, "name"), ["20261128T023000000Z-1f2e3d4c"; 2]);
+    assert!(
+        given_as(&back, "address")
+            .iter()
+            .all(|address| address == "10.0.1.9/24")
+    );
+    assert!(!outline(&back).contains("identity"));
+    assert!(outline(&back).contains("vsh-01: enable ldap"));
+    let beside = plan("restore", "name=ldap as=web interface=10.0.1.5");
+    assert!(
+        given_as(&beside, "address")
+            .iter()
+            .all(|address| address == "10.0.1.5/24")
+    );
+    assert!(outline(&beside).contains("write the identity of web"));
+}
+
+#[test]
+fn a_guest_that_is_restored_elsewhere_must_be_gone_where_it_was_and_its_generation_is_kept_meanwhile() {
+    let elsewhere = outline(&plan("restore", "name=ldap host=vsh-02"));
+    assert!(
+        elsewhere.starts_with("vsh-01: check that ldap can come here\nvsh-02: "),
+        "{elsewhere}"
+    );
+    let given = parameters("name=ldap as=web interface=10.0.1.5");
+    let locks = operation("restore").unwrap().plan(&given, &site()).unwrap().locks;
+    let held = |key: &str| locks.iter().find(|lock| lock.key == key).map(|lock| lock.shared);
+    assert_eq!((held("guest/ldap"), held("guest/web")), (Some(true), Some(false)));
+    assert_eq!(held("address/10.0.1.5"), Some(false));
+}
+
+#[test]
 fn a_purge_sees_the_copy_first() {
     insta::assert_snapshot!(outline(&plan("purge", example("purge"))));
 }
@@ -286,6 +332,18 @@ fn what_cannot_be_done_is_refused_with_a_code_before_anything_changes() {
         ),
         ("purge", "name=ldap host=vsh-02 moved=ldap", "VSJ0404"),
         ("adopt", "name=ldap host=vsh-02", "VSJ0407"),
+        ("restore", "name=nobody", "VSJ0499"),
+        (
+            "restore",
+            "name=ldap generation=20261128T023000000Z-ffffffff",
+            "VSJ0499",
+        ),
+        ("restore", "name=ldap generation=../../etc", "VSJ0404"),
+        ("restore", "name=ldap interface=10.0.1.5", "VSJ0404"),
+        ("restore", "name=ldap as=web", "VSJ0403"),
+        ("restore", "name=ldap as=ldap interface=10.0.1.5", "VSJ0407"),
+        ("restore", "name=ldap as=web interface=10.9.1.5", "VSJ0411"),
+        ("restore", "name=ldap host=vsh-09", "VSJ0406"),
     ] {
         let refusal = refusal(name, given);
         assert_eq!(refusal.code(), code, "{name} {given}: {refusal}");

@@ -4,12 +4,15 @@ pub mod admit_guest;
 pub mod adopt_guest;
 pub mod allow_key;
 pub mod ask_budget;
+pub mod await_push;
 pub mod begin_generation;
 pub mod check_copy;
+pub mod check_generation;
 pub mod check_health;
 pub mod check_new;
 pub mod check_present;
 pub mod check_reachable;
+pub mod check_restore;
 pub mod check_source;
 pub mod check_target;
 pub mod choose_names;
@@ -40,6 +43,7 @@ pub mod receive_generation;
 pub mod rename_volume;
 pub mod scan_host;
 pub mod seal_generation;
+pub mod send_generation;
 pub mod send_last;
 pub mod send_passes;
 pub mod send_template;
@@ -115,6 +119,10 @@ pub fn registry() -> Registry {
         drop_template::DropTemplate::action(),
         limit_volume::LimitVolume::action(),
         write_identity::WriteIdentity::action(),
+        check_restore::CheckRestore::action(),
+        check_generation::CheckGeneration::action(),
+        await_push::AwaitPush::action(),
+        send_generation::SendGeneration::action(),
         tell_state::TellState::action(),
         adopt_guest::AdoptGuest::action(),
         scan_host::ScanHost::action(),

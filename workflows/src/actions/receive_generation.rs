@@ -11,7 +11,7 @@ use vsjob_workers::Context;
 
 use super::argument;
 use super::begin_generation::Incoming;
-use crate::generation::{Generation, Pull, Pulled, end_orphans};
+use crate::generation::{Counted, Generation, Rsync, end_orphans};
 use crate::planner::master_action;
 use crate::{GuestName, Line, Ref, TreeKind};
 
@@ -35,7 +35,7 @@ fn run(context: Context, work: Work) -> Performing {
             return Outcome::Done(Outputs::new());
         }
         match receive(&context, &work).await {
-            Ok(Pulled {
+            Ok(Counted {
                 files,
                 size,
                 received,
@@ -67,13 +67,13 @@ impl From<Failure> for Trouble {
     }
 }
 
-async fn receive(context: &Context, work: &Work) -> Result<Pulled, Trouble> {
+async fn receive(context: &Context, work: &Work) -> Result<Counted, Trouble> {
     let at = Incoming::of(work);
     end_orphans(&at.lock(), &*context.clock).await?;
     let said = |name| argument(work, name);
     let lock = at.lock();
-    let pull = |total, note| Pull {
-        source: said("source"),
+    let pull = |total, note| Rsync {
+        host: said("source"),
         shell: said("shell"),
         remote: said("remote"),
         lock: &lock,
@@ -92,7 +92,7 @@ async fn receive(context: &Context, work: &Work) -> Result<Pulled, Trouble> {
     .map(OsStr::new);
     let from = format!("{}/", said("lists"));
     let known = pull(0, "receiving the lists")
-        .run(&from, &lists, &only, work)
+        .pull(&from, &lists, &only, work)
         .await?;
 
     let base = at.base()?.map(|(folder, _)| folder);
@@ -109,23 +109,23 @@ async fn receive(context: &Context, work: &Work) -> Result<Pulled, Trouble> {
     let from = format!("{}/", said("snapshot"));
     let total = said("bytes").parse().unwrap_or(0);
     let all = pull(total, "receiving")
-        .run(&from, &at.tree(), &whole, work)
+        .pull(&from, &at.tree(), &whole, work)
         .await?;
 
     // After it, and without links to the generation before: rsync puts such a link in the place of a file that looks the
     // same, although another content was received for it.
     let doubtful = at.folder.join("doubtful");
-    let mut compared = Pulled::default();
+    let mut compared = Counted::default();
     if doubt(&lists, base.as_deref(), &doubtful)? {
         let mut list = OsString::from("--files-from=");
         list.push(&doubtful);
         some.extend(["-r", "--checksum", "--from0"].map(OsStr::new));
         some.push(&list);
         compared = pull(0, "comparing what may have changed")
-            .run(&from, &at.tree(), &some, work)
+            .pull(&from, &at.tree(), &some, work)
             .await?;
     }
-    Ok(Pulled {
+    Ok(Counted {
         received: known.received + all.received + compared.received,
         ..all
     })

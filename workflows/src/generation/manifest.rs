@@ -5,7 +5,7 @@
 //! `TYPE MODE UID GID SIZE MTIME INODE CHECKSUM NAME`. The checksum is BLAKE3 of a regular file's content or of a link's
 //! target, and `-` for anything else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -77,9 +77,14 @@ impl Manifest {
         Ok((manifest, count))
     }
 
-    /// Compares the tree at `root`, every byte of it, with the manifest.
-    pub(crate) fn verify(&self, root: &Path, most: usize) -> io::Result<Vec<Difference>> {
-        let (now, _) = Self::of(root, &Self::default(), &mut |_| {})?;
+    /// Compares the tree at `root`, every byte of it, with the manifest. `tell` hears how many bytes were read.
+    pub(crate) fn verify(
+        &self,
+        root: &Path,
+        most: usize,
+        tell: &mut dyn FnMut(u64),
+    ) -> io::Result<Vec<Difference>> {
+        let (now, _) = Self::of(root, &Self::default(), tell)?;
         let missing = self
             .records
             .keys()
@@ -195,6 +200,18 @@ fn checksum(path: &Path, metadata: &Metadata) -> io::Result<String> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
+/// The bytes that the files of a tree take on a disk: those of holes are none, and those of hard links count once.
+pub(crate) fn room(root: &Path) -> io::Result<u64> {
+    let (mut bytes, mut seen) = (0, HashSet::new());
+    walk(root, &mut |_, _, metadata| {
+        if metadata.is_dir() || seen.insert(metadata.ino()) {
+            bytes += metadata.blocks() * 512;
+        }
+        Ok(())
+    })?;
+    Ok(bytes)
+}
+
 type Visit<'a> = dyn FnMut(&Path, &Path, &Metadata) -> io::Result<()> + 'a;
 
 /// Visits the tree at `root`, itself included, with each file's path and its name in the tree.
@@ -263,7 +280,7 @@ mod tests {
         let tree = tree();
         let at = |name: &str| tree.path().join(name);
         let (manifest, ..) = of(tree.path(), &Manifest::default());
-        assert_eq!(manifest.verify(tree.path(), 9).unwrap(), []);
+        assert_eq!(manifest.verify(tree.path(), 9, &mut |_| {}).unwrap(), []);
         let time = fs::metadata(at("etc/a b\nc")).unwrap().modified().unwrap();
         fs::write(at("etc/a b\nc"), "texT").unwrap();
         File::options()
@@ -274,15 +291,15 @@ mod tests {
             .unwrap();
         fs::remove_file(at("link")).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", at("link")).unwrap();
-        let told = manifest.verify(tree.path(), 9).unwrap();
+        let told = manifest.verify(tree.path(), 9, &mut |_| {}).unwrap();
         let content = told.iter().filter(|one| one.what == "has another content");
         let names: Vec<&str> = content.map(|one| one.name.as_str()).collect();
         assert_eq!(names, ["etc/a b\\nc", "link"]);
         fs::remove_file(at("link")).unwrap();
         fs::write(at("new"), "").unwrap();
-        let told = manifest.verify(tree.path(), 9).unwrap();
+        let told = manifest.verify(tree.path(), 9, &mut |_| {}).unwrap();
         assert!(told.iter().any(|one| one.what == "is missing"), "{told:?}");
         assert!(told.iter().any(|one| one.what == "is not in the manifest"));
-        assert_eq!(manifest.verify(tree.path(), 1).unwrap().len(), 1);
+        assert_eq!(manifest.verify(tree.path(), 1, &mut |_| {}).unwrap().len(), 1);
     }
 }

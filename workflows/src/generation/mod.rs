@@ -1,5 +1,5 @@
 //! Generations: the consolidated copies of guests that the master keeps. Each is a folder of its guest's, made under the
-//! name `incoming-JOB` and sealed by one rename; from then on nothing in it is written any more. What is in it is told by
+//! name `incoming-JOB` and sealed by one rename; from then on nothing in its tree is written any more. What is in it is told by
 //! `generation.json` and, file by file, by `manifest`.
 //!
 //! ```text
@@ -10,20 +10,21 @@
 //!     folders           the folders of its source, by which a later one notices renamed ones
 //!     tree/             the guest's root
 //!     pinned            if it is there: never pruned
+//!     damaged           if it is there: it was read, and is not what its manifest says
 //! ```
 
 mod keep;
 mod manifest;
 mod name;
-mod pull;
+mod rsync;
 mod sealed;
 mod tree;
 
 pub use keep::Keep;
 pub use manifest::Difference;
-pub(crate) use manifest::{Count, Manifest};
+pub(crate) use manifest::{Count, Manifest, room};
 pub use name::{GenerationName, SnapshotMode};
-pub(crate) use pull::{Pull, Pulled};
+pub(crate) use rsync::{Counted, Rsync};
 pub use sealed::{Facts, Generation, Generations};
 pub use tree::TreeKind;
 pub(crate) use tree::{end_orphans, is_gone};

@@ -10,10 +10,13 @@ use serde::{Deserialize, Serialize};
 use vsjob_workers::Settings;
 
 use super::{Difference, GenerationName, Keep, Manifest, TreeKind};
-use crate::GuestName;
+use crate::{GuestName, Refusal};
 
 /// The form of `generation.json`.
 const VERSION: u32 = 1;
+
+/// What marks a generation that is not what its manifest says.
+const DAMAGED: &str = "damaged";
 
 /// Where generations are kept, and as what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -155,24 +158,79 @@ impl Generations {
         self.guests().into_iter().map(named).collect()
     }
 
-    /// The sealed generations of a guest, the oldest first, each with what it says of itself, if that can be read.
+    /// The sealed generations of a guest, the oldest first, each with what it says of itself, if that can be read and it is not
+    /// known to be damaged.
     #[must_use]
     pub fn list(&self, guest: &GuestName) -> Vec<(GenerationName, io::Result<Generation>)> {
         let folder = self.of(guest);
         let names = self.names_of(guest);
         let read = |name: GenerationName| {
-            let generation = Generation::read(&folder.join(name.as_str()));
+            let folder = folder.join(name.as_str());
+            let generation = match folder.join(DAMAGED).exists() {
+                true => Err(io::Error::other("it was read, and is not as it was sealed")),
+                false => Generation::read(&folder),
+            };
             (name, generation)
         };
         names.into_iter().map(read).collect()
     }
 
-    /// The newest that is whole as far as it says itself: what a new one is begun from.
+    /// Those that are whole as far as is known, the newest first.
+    pub(crate) fn whole(&self, guest: &GuestName) -> impl Iterator<Item = (GenerationName, Generation)> {
+        let all = self.list(guest).into_iter().rev();
+        all.filter_map(|(name, generation)| Some((name, generation.ok()?)))
+    }
+
+    /// The newest that is whole as far as is known: what a new one is begun from.
     #[must_use]
     pub fn newest(&self, guest: &GuestName) -> Option<(GenerationName, Generation)> {
-        let all = self.list(guest).into_iter().rev();
-        let mut readable = all.filter_map(|(name, generation)| Some((name, generation.ok()?)));
-        readable.find(|(_, generation)| generation.tree == self.kind.to_string())
+        self.whole(guest)
+            .find(|(_, generation)| generation.tree == self.kind.to_string())
+    }
+
+    /// The one to restore: that of this name, else the newest one, if it is whole as far as a look at its manifest tells.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn choose(
+        &self,
+        guest: &GuestName,
+        asked: Option<&GenerationName>,
+    ) -> Result<(GenerationName, Generation), Refusal> {
+        let mut whole: Vec<_> = self
+            .whole(guest)
+            .filter(|(name, generation)| {
+                let folder = self.of(guest).join(name.as_str());
+                Manifest::read(&folder.join("manifest"), &generation.manifest).is_ok()
+            })
+            .collect();
+        let found = whole
+            .iter()
+            .position(|(name, _)| asked.is_none_or(|asked| asked == name));
+        if let Some(at) = found {
+            return Ok(whole.swap_remove(at));
+        }
+        let why = |asked: &GenerationName| {
+            let known = self.list(guest).into_iter().find(|(name, _)| name == asked);
+            match known {
+                Some((_, Err(why))) => why.to_string(),
+                Some(_) => "its manifest is damaged".to_owned(),
+                None => "there is none of that name".to_owned(),
+            }
+        };
+        let whole: Vec<&str> = whole.iter().map(|(name, _)| name.as_str()).collect();
+        Err(Refusal::NotWhole {
+            guest: guest.clone(),
+            asked: asked.map(|asked| (asked.clone(), why(asked))),
+            whole: whole.join(", "),
+        })
+    }
+
+    /// Nothing begins from it any more: it is not what its manifest says. Somebody has to look at it.
+    pub(crate) fn mark_damaged(&self, guest: &GuestName, name: &GenerationName) -> io::Result<()> {
+        let folder = self.of(guest).join(name.as_str());
+        File::create(folder.join(DAMAGED))?.sync_all()?;
+        File::open(folder)?.sync_all()
     }
 
     /// Those that the rule does not keep. One that cannot be read is not among them.
@@ -228,6 +286,6 @@ impl Generations {
         let folder = self.of(guest).join(name.as_str());
         let generation = Generation::read(&folder)?;
         let manifest = Manifest::read(&folder.join("manifest"), &generation.manifest)?;
-        manifest.verify(&folder.join("tree"), most)
+        manifest.verify(&folder.join("tree"), most, &mut |_| {})
     }
 }

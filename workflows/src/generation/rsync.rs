@@ -1,7 +1,8 @@
-//! rsync, run on the master, that makes a tree of the master's equal to one on a host. Killed in the middle and run again
-//! it goes on where it was; one that a killed master left behind holds the lock of its generation for as long as it lives.
+//! rsync, run on the master, that makes a tree of the master's equal to one on a host, or the other way round. Killed in
+//! the middle and run again it goes on where it was; one that a killed master left behind holds its lock for as long as it
+//! lives.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
@@ -14,9 +15,9 @@ use vsjob_engine::{Class, Failure, Work};
 const WORDS: usize = 16_384;
 
 /// One run of rsync.
-pub(crate) struct Pull<'a> {
+pub(crate) struct Rsync<'a> {
     /// What stands before a path of the host.
-    pub source: &'a str,
+    pub host: &'a str,
     /// The remote shell; empty: the paths are the master's own.
     pub shell: &'a str,
     /// How rsync is called on the host.
@@ -31,7 +32,7 @@ pub(crate) struct Pull<'a> {
 
 /// What rsync counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Pulled {
+pub(crate) struct Counted {
     /// The files of the source that are to be there.
     pub files: u64,
     /// Their bytes.
@@ -40,15 +41,38 @@ pub(crate) struct Pulled {
     pub received: u64,
 }
 
-impl Pull<'_> {
+impl Rsync<'_> {
     /// Makes `to` equal to `from` on the host, with these options besides.
-    pub(crate) async fn run(
+    pub(crate) async fn pull(
         &self,
         from: &str,
         to: &Path,
         options: &[&OsStr],
         work: &Work,
-    ) -> Result<Pulled, Failure> {
+    ) -> Result<Counted, Failure> {
+        let from = format!("{}{from}", self.host);
+        self.run(from.as_ref(), to.as_ref(), options, work).await
+    }
+
+    /// Makes `to` on the host equal to `from`, with these options besides.
+    pub(crate) async fn push(
+        &self,
+        from: &Path,
+        to: &str,
+        options: &[&OsStr],
+        work: &Work,
+    ) -> Result<Counted, Failure> {
+        let to = format!("{}{to}", self.host);
+        self.run(from.as_ref(), to.as_ref(), options, work).await
+    }
+
+    async fn run(
+        &self,
+        from: &OsStr,
+        to: &OsStr,
+        options: &[&OsStr],
+        work: &Work,
+    ) -> Result<Counted, Failure> {
         let mut command = Command::new("flock");
         command
             .args(["--no-fork", "--nonblock"])
@@ -60,11 +84,9 @@ impl Pull<'_> {
             command.arg("-e").arg(self.shell);
             command.arg("--rsync-path").arg(self.remote);
         }
-        let mut source = OsString::from(self.source);
-        source.push(from);
         command
             .arg("--")
-            .arg(source)
+            .arg(from)
             .arg(to)
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
@@ -91,8 +113,8 @@ impl Pull<'_> {
     }
 
     /// Follows its progress, and reads what it counts at its end.
-    async fn listen(&self, out: Option<impl AsyncRead + Unpin>, work: &Work) -> Pulled {
-        let (mut stats, mut line, mut buffer) = (Pulled::default(), Vec::new(), [0; 4096]);
+    async fn listen(&self, out: Option<impl AsyncRead + Unpin>, work: &Work) -> Counted {
+        let (mut stats, mut line, mut buffer) = (Counted::default(), Vec::new(), [0; 4096]);
         let Some(mut out) = out else { return stats };
         while let Ok(read @ 1..) = out.read(&mut buffer).await {
             for byte in buffer.iter().take(read) {
@@ -115,7 +137,7 @@ impl Pull<'_> {
     }
 }
 
-impl Pulled {
+impl Counted {
     fn take(&mut self, line: &str) {
         let Some((what, rest)) = line.split_once(": ") else {
             return;
@@ -163,7 +185,7 @@ fn failure(code: Option<i32>, said: String) -> Failure {
         }
         Some(23) => (
             Class::Partial,
-            "some files could not be received (rsync 23)".to_owned(),
+            "some files could not be copied (rsync 23)".to_owned(),
         ),
         Some(code) => (Class::Permanent, format!("rsync ended with {code}")),
     };
@@ -178,7 +200,7 @@ mod tests {
 
     #[test]
     fn what_rsync_counts_is_read_from_its_own_words() {
-        let mut pulled = Pulled::default();
+        let mut counted = Counted::default();
         for line in [
             "Number of files: 10003 (reg: 10000, dir: 2, link: 1)",
             "Total file size: 20480001 bytes",
@@ -186,14 +208,14 @@ mod tests {
             "Total bytes sent: 5",
             "a file: 7",
         ] {
-            pulled.take(line);
+            counted.take(line);
         }
-        let wanted = Pulled {
+        let wanted = Counted {
             files: 10_003,
             size: 20_480_001,
             received: 4711,
         };
-        assert_eq!(pulled, wanted);
+        assert_eq!(counted, wanted);
         assert_eq!(
             progress("      1234567  45%   12.34MB/s    0:00:12"),
             Some(1_234_567)
