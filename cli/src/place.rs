@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use vsjob_workers::{CreateDefaults, Networks, Problems, Settings, Slaves};
-use vsjob_workflows::Consolidations;
+use vsjob_workflows::BackupConf;
 
 use crate::args::Global;
 use crate::{Complaint, Exit};
@@ -91,8 +91,8 @@ impl Files {
     ///
     /// # Errors
     /// All mistakes of the file.
-    pub(crate) fn consolidations(&self) -> Result<Consolidations, Problems> {
-        Consolidations::parse(&self.backup.name(), &self.backup.text)
+    pub(crate) fn backup_conf(&self) -> Result<BackupConf, Problems> {
+        BackupConf::parse(&self.backup.name(), &self.backup.text)
     }
 
     /// The folder of the files.

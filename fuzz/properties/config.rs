@@ -2,7 +2,7 @@
 //! words that cannot act on a terminal.
 
 use vsjob_workers::{CreateDefaults, Networks, Problems, Settings, Slaves};
-use vsjob_workflows::{Consolidations, Line, SnapshotMode};
+use vsjob_workflows::{BackupConf, Line, SnapshotMode};
 
 /// The bytes as each of the files.
 pub(crate) fn config(bytes: &[u8]) {
@@ -24,7 +24,7 @@ pub(crate) fn config(bytes: &[u8]) {
         }
         Err(problems) => are_told_with_their_place(&problems),
     }
-    match Consolidations::parse("backup.conf", text) {
+    match BackupConf::parse("backup.conf", text) {
         Ok(all) => all.guests().for_each(|guest| {
             super::names::is_a_name(guest.as_str(), 46);
             let how = all.of(guest);

@@ -71,7 +71,7 @@ impl Backup {
         if let Some(said) = request.optional::<HostName>("host")?.filter(|said| *said != host) {
             return Err(Refusal::NotThere { guest, host, said });
         }
-        let said = site.consolidations.of(&guest);
+        let said = site.backup_conf.of(&guest);
         let mode = match (request.switch("hot")?, request.switch("cold")?) {
             (true, true) => return Err(Refusal::bad("cold", &"it is one or the other: --hot or --cold")),
             (true, _) => SnapshotMode::Hot,

@@ -75,7 +75,7 @@ impl Many {
     fn guests(self, site: &Site) -> Vec<&GuestName> {
         match self.of {
             Of::Placed => site.placement.keys().collect(),
-            Of::Configured => site.consolidations.guests().collect(),
+            Of::Configured => site.backup_conf.guests().collect(),
         }
     }
 }

@@ -4,7 +4,7 @@
 pub mod actions;
 mod adopt;
 mod backup;
-mod backups;
+mod backup_conf;
 mod batch;
 mod create;
 mod demo;
@@ -26,7 +26,7 @@ mod site;
 mod tests;
 
 pub use actions::registry;
-pub use backups::{Consolidation, Consolidations};
+pub use backup_conf::{BackupConf, BackupLine};
 pub use batch::{Tally, tally};
 pub use downtime::stood_still;
 pub use generation::{

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use vsjob_engine::HostName;
 use vsjob_workers::{CreateDefaults, Drivers, Networks, Settings, Slave, Slaves};
 
-use crate::{Consolidations, GenerationName, Generations, GuestName, Line, Refusal, TemplateName, YesNo};
+use crate::{BackupConf, GenerationName, Generations, GuestName, Line, Refusal, TemplateName, YesNo};
 
 /// The pool, as known.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +23,7 @@ pub struct Site {
     /// create.conf.
     pub defaults: CreateDefaults,
     /// backup.conf.
-    pub consolidations: Consolidations,
+    pub backup_conf: BackupConf,
     /// Hosts that nothing new is sent to.
     pub maintenance: BTreeSet<HostName>,
     /// Where generations are kept.

@@ -16,7 +16,7 @@ pub(crate) fn check(output: Output, global: &Global) -> Result<Exit, Stop> {
         files.slaves().err(),
         files.networks().err(),
         files.create_defaults().err(),
-        files.consolidations().err(),
+        files.backup_conf().err(),
     ];
     let wrong: Vec<Problems> = checks.into_iter().flatten().collect();
     if output.json {

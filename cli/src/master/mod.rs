@@ -57,7 +57,7 @@ pub(crate) fn run(global: &Global, start: &Start, clock: Arc<dyn Clock>) -> Resu
         generations: Generations::configured(&settings),
         networks: files.networks()?,
         defaults: files.create_defaults()?,
-        consolidations: files.consolidations()?,
+        backup_conf: files.backup_conf()?,
         ..Site::default()
     };
     // Before anything that runs: its lock is what tells that there is no other master.

@@ -13,7 +13,7 @@ use crate::{GuestName, Keep, Line, SnapshotMode};
 
 /// How a guest is consolidated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Consolidation {
+pub struct BackupLine {
     /// While it runs, or stopped.
     pub mode: SnapshotMode,
     /// Which generations are kept; all, if nothing is said.
@@ -28,11 +28,11 @@ pub struct Consolidation {
 
 /// The guests of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Consolidations(BTreeMap<GuestName, Consolidation>);
+pub struct BackupConf(BTreeMap<GuestName, BackupLine>);
 
 const OPTIONS: [&str; 6] = ["hot", "cold", "keep", "exclude", "pre", "post"];
 
-impl Consolidations {
+impl BackupConf {
     /// Reads the text of a file called `file`.
     ///
     /// # Errors
@@ -61,14 +61,14 @@ impl Consolidations {
 
     /// What the file says of the guest; hot, and nothing else, if it does not know it.
     #[must_use]
-    pub fn of(&self, guest: &GuestName) -> Consolidation {
+    pub fn of(&self, guest: &GuestName) -> BackupLine {
         self.0.get(guest).cloned().unwrap_or_default()
     }
 }
 
 /// What the options of an entry say; what is wrong with them goes to `problems`.
-fn how(entry: &Entry<'_>, problems: &mut Vec<Problem>) -> Consolidation {
-    let mut how = Consolidation::default();
+fn how(entry: &Entry<'_>, problems: &mut Vec<Problem>) -> BackupLine {
+    let mut how = BackupLine::default();
     let (mut modes, before) = (0, problems.len());
     for option in &entry.options {
         modes += usize::from(matches!(option.name.text, "hot" | "cold"));
@@ -89,7 +89,7 @@ fn how(entry: &Entry<'_>, problems: &mut Vec<Problem>) -> Consolidation {
 }
 
 /// Sets one option.
-fn set(how: &mut Consolidation, option: &Choice<'_>) -> Result<(), Problem> {
+fn set(how: &mut BackupLine, option: &Choice<'_>) -> Result<(), Problem> {
     match option.name.text {
         "hot" => how.mode = option.flag().map(|()| SnapshotMode::Hot)?,
         "cold" => how.mode = option.flag().map(|()| SnapshotMode::Cold)?,
@@ -115,7 +115,7 @@ mod tests {
     fn the_file_of_the_slides_is_read_as_it_is() {
         let text = "# Templates\netch1:cold\nlamp:cold\n\n# Supervision\nnagios:hot\nmunin:hot\ncri:hot\n\n\
                     # Divers\njabber:hot\nldap:hot\n";
-        let all = Consolidations::parse("backup.conf", text).unwrap();
+        let all = BackupConf::parse("backup.conf", text).unwrap();
         let cold = |guest: &&GuestName| all.of(guest).mode == SnapshotMode::Cold;
         let told = |guest: &GuestName| guest.to_string();
         assert_eq!(
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_line_says_what_is_kept_left_out_and_run_around_the_snapshot() {
         let text = "db:hot,keep=7d4w6m,exclude=/var/cache/*,exclude=\"/srv/a,b\",pre=\"dump --all # now\",post=sync\n";
-        let all = Consolidations::parse("backup.conf", text).unwrap();
+        let all = BackupConf::parse("backup.conf", text).unwrap();
         let db = all.of(&"db".parse().unwrap());
         assert_eq!(db.keep, Some("7d4w6m".parse().unwrap()));
         assert_eq!(db.excludes, ["/var/cache/*", "/srv/a,b"]);
@@ -136,13 +136,13 @@ mod tests {
             (db.pre.to_string(), db.post.to_string()),
             ("dump --all # now".into(), "sync".into())
         );
-        assert_eq!(all.of(&"web".parse().unwrap()), Consolidation::default());
+        assert_eq!(all.of(&"web".parse().unwrap()), BackupLine::default());
     }
 
     #[test]
     fn all_mistakes_are_told_at_once_each_with_its_place() {
         let text = "ldap\nweb:hott\nweb:hot,cold\ndb:cold,pre=dump\nDB:hot\nmail:hot,keep=7\nmail:hot,keep\n";
-        insta::assert_snapshot!(Consolidations::parse("backup.conf", text).unwrap_err(), @r"
+        insta::assert_snapshot!(BackupConf::parse("backup.conf", text).unwrap_err(), @r"
         backup.conf:1:1: VSJ0203: a line says either hot or cold: `guest:hot`
         backup.conf:2:5: VSJ0202: unknown option `hott` (did you mean `hot`?)
         backup.conf:3:1: VSJ0203: a line says either hot or cold: `guest:hot`
@@ -159,7 +159,7 @@ mod tests {
     fn the_shipped_file_is_right_and_names_no_guest() {
         let shipped = include_str!("../../etc/backup.conf");
         assert_eq!(
-            Consolidations::parse("backup.conf", shipped)
+            BackupConf::parse("backup.conf", shipped)
                 .unwrap()
                 .guests()
                 .count(),
