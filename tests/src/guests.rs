@@ -158,6 +158,33 @@ pub fn comes_up_only_on(world: &dyn World, number: usize) -> anyhow::Result<()> 
     is_only_on(world, number).context("after a reboot of every host")
 }
 
+/// Checks that after a reboot of every host the guest is under its own name on none of them.
+///
+/// # Errors
+/// Says where it is.
+pub fn comes_up_nowhere(world: &dyn World) -> anyhow::Result<()> {
+    on_all(world.hosts(), |host| host.reboot())?;
+    is_only_on(world, 0).context("after a reboot of every host")
+}
+
+/// The tree of the removed guest that waits on the host for its purge, if there is one; its definition waits with it.
+///
+/// # Errors
+/// There is one without the other.
+pub fn removed(host: &dyn Host) -> anyhow::Result<Option<String>> {
+    let there = host.run(
+        "cd \"$R\"; ls -d var/lib/machines/*.removed-* etc/systemd/nspawn/*.removed-* 2>/dev/null || true",
+        &[],
+    )?;
+    match there.lines().collect::<Vec<_>>()[..] {
+        [] => Ok(None),
+        [definition, tree] if definition.ends_with(".nspawn") && tree.starts_with("var/lib/machines/") => {
+            Ok(Some(tree.to_owned()))
+        }
+        _ => bail!("half of it: {there}"),
+    }
+}
+
 fn is_only_on(world: &dyn World, number: usize) -> anyhow::Result<()> {
     for (at, host) in (1..).zip(world.hosts()) {
         let said = host.run(STATE, &[])?;

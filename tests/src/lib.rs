@@ -19,6 +19,7 @@ pub mod mounted;
 pub mod needs;
 pub mod paper;
 pub mod program;
+mod reception;
 pub mod site;
 pub mod sshd;
 pub mod sweep;

@@ -15,14 +15,13 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use vsjob_engine::store::{Head, Local, LocalOptions, Purpose, Put, Read, Store, StoreError};
 use vsjob_engine::{
-    ActionRef, Actions, Actor, Class, Clock, Engine, Entry, Event, Failure, HostName, JobEvent, JobId, Mode,
-    Moment, NewJob, Options, Outcome, Performing, Priority, Request, Sighting, Sleep, Status, Step, StepNo,
-    SystemClock, Timestamp, Work,
+    ActionRef, Actions, Class, Clock, Engine, Entry, Event, Failure, HostName, JobEvent, JobId, Mode, Moment,
+    Options, Outcome, Performing, Sighting, Sleep, Status, Step, StepNo, SystemClock, Timestamp, Work,
 };
-use vsjob_workers::{Action, Desk, Doing, HostAction, Pool, Registry, Settings, Slaves, Successor};
-use vsjob_workflows::{Generations, Parameters, Site, Template, site_hosts};
+use vsjob_workers::{Action, HostAction, Pool, Registry, Settings, Slaves};
 
 use crate::lab::Lab;
+use crate::reception::{Reception, actor};
 use crate::{lab_pool, paper};
 
 /// The variable that makes the test's executable a master.
@@ -252,15 +251,11 @@ async fn serve(life: &Life) -> anyhow::Result<()> {
 }
 
 async fn submit(engine: &Engine, life: &Life, slaves: &Slaves, settings: &Settings) -> anyhow::Result<JobId> {
-    let key = "the job of this test";
-    if let Some(id) = engine.by_key(key).await? {
+    // A world may have been lived in before, by another job.
+    let key = format!("the {} of this test", life.operation);
+    if let Some(id) = engine.by_key(&key).await? {
         return Ok(id);
     }
-    let actor = Actor {
-        user: "root".to_owned(),
-        from: "a test".to_owned(),
-        reason: None,
-    };
     let known = engine.placement().await?;
     for (guest, host) in &life.placed {
         if !known.contains_key(guest) {
@@ -270,117 +265,19 @@ async fn submit(engine: &Engine, life: &Life, slaves: &Slaves, settings: &Settin
                 placed: None,
                 lock: format!("guest/{guest}"),
             };
-            engine.place(seen, actor.clone()).await?;
+            engine.place(seen, actor()).await?;
         }
     }
-    let new = planned(
-        engine,
-        life,
-        slaves,
-        settings,
-        &life.operation,
-        life.args.clone(),
-        key,
-        None,
-    )
-    .await?;
+    let reception = Reception {
+        engine: engine.clone(),
+        life: life.clone(),
+        slaves: slaves.clone(),
+        settings: settings.clone(),
+    };
+    let new = reception
+        .planned(&life.operation, life.args.clone(), &key, None)
+        .await?;
     Ok(engine.submit(new).await?.id)
-}
-
-/// Plans an operation as things stand now.
-#[expect(clippy::too_many_arguments, reason = "a request is that much")]
-async fn planned(
-    engine: &Engine,
-    life: &Life,
-    slaves: &Slaves,
-    settings: &Settings,
-    operation: &str,
-    args: Vec<(String, String)>,
-    key: &str,
-    not_before: Option<Timestamp>,
-) -> anyhow::Result<NewJob> {
-    let placement = engine
-        .placement()
-        .await?
-        .into_iter()
-        .map(|(guest, host)| Ok((guest.parse()?, host)));
-    let templates = life.templates.iter().map(|(name, archive)| {
-        let bytes = std::fs::metadata(archive)?.len();
-        Ok((
-            name.parse()?,
-            Template {
-                archive: archive.clone(),
-                bytes,
-            },
-        ))
-    });
-    let site = Site {
-        state: settings.state.clone(),
-        placement: placement.collect::<anyhow::Result<_>>()?,
-        generations: Generations::configured(settings),
-        hosts: site_hosts(slaves, settings),
-        templates: templates.collect::<anyhow::Result<_>>()?,
-        ..Site::default()
-    };
-    let given: Parameters = args.iter().cloned().collect();
-    let planned = vsjob_workflows::operation(operation)?.plan(&given, &site)?;
-    let actor = Actor {
-        user: "root".to_owned(),
-        from: "a test".to_owned(),
-        reason: None,
-    };
-    let request = Request {
-        operation: operation.to_owned(),
-        args,
-        actor,
-        key: Some(key.to_owned()),
-        priority: Priority::Normal,
-        not_before,
-    };
-    Ok(NewJob {
-        request,
-        title: planned.title,
-        plan: planned.plan,
-        locks: planned.locks,
-    })
-}
-
-/// Takes in what a job hands to a job of its own.
-struct Reception {
-    engine: Engine,
-    life: Life,
-    slaves: Slaves,
-    settings: Settings,
-}
-
-impl Desk for Reception {
-    fn submit(&self, successor: Successor) -> Doing<JobId> {
-        let (engine, life) = (self.engine.clone(), self.life.clone());
-        let (slaves, settings) = (self.slaves.clone(), self.settings.clone());
-        Box::pin(async move {
-            let Successor {
-                operation, args, key, ..
-            } = successor;
-            let due = Some(SystemClock.now() + successor.wait);
-            let new = planned(&engine, &life, &slaves, &settings, &operation, args, &key, due).await;
-            let submitted = engine.submit(new.map_err(|error| failure(&error))?).await;
-            submitted
-                .map(|submitted| submitted.id)
-                .map_err(|error| failure(&error))
-        })
-    }
-
-    fn rest(&self, _: JobId) -> Doing<String> {
-        Box::pin(async { Err(failure(&"no operation of these tests waits for another job")) })
-    }
-
-    fn take_back(&self, _: String, _: JobId) -> Doing<()> {
-        Box::pin(async { Err(failure(&"no operation of these tests takes another job back")) })
-    }
-}
-
-fn failure(error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(Class::Permanent, "VSJ0999", error.to_string())
 }
 
 /// The program's actions, one of them with another limit if that is asked for.

@@ -78,12 +78,21 @@ fn a_create() -> anyhow::Result<World> {
 }
 
 fn a_backup() -> anyhow::Result<World> {
+    settled("backup", &[("name", "ldap"), ("cold", "true")])
+}
+
+fn a_remove() -> anyhow::Result<World> {
+    settled("remove", &[("name", "ldap"), ("stop", "true")])
+}
+
+/// A guest on the only host, and an operation on it.
+fn settled(operation: &str, given: &[(&str, &str)]) -> anyhow::Result<World> {
     let (pool, reference) = (PaperPool::new(1)?, tempfile::tempdir()?);
     guests::fill(reference.path())?;
     guests::settle(pool.host(1), reference.path())?;
     let host = pool.host(1).name().clone();
     let guest = "ldap".parse()?;
-    let steps = BySteps::new(&pool, "backup", &[("name", "ldap"), ("cold", "true")], |site| {
+    let steps = BySteps::new(&pool, operation, given, |site| {
         site.placement.insert(guest, host);
     })?;
     Ok(World {
@@ -287,6 +296,33 @@ async fn a_restore_taken_back_twice_from_any_step_before_its_pivot_leaves_nothin
             "{title}: {:?}",
             generations(&world)
         );
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remove_whose_every_step_is_done_twice_is_one_remove() -> anyhow::Result<()> {
+    let mut world = a_remove()?;
+    done_twice(&mut world).await?;
+    let host = world.pool.host(1);
+    guests::nothing_left(host, &["ldap.removed-"])?;
+    let tree = guests::removed(host)?.context("it is gone")?;
+    guests::same(world.reference.path(), host, &tree)?;
+    ensure!(generations(&world).len() == 1);
+    guests::comes_up_nowhere(&world.pool)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remove_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as_before() -> anyhow::Result<()>
+{
+    let pivot = a_remove()?.steps.plan.pivot().context("it has no pivot")?;
+    for until in numbers(pivot.index()) {
+        let mut world = a_remove()?;
+        let title = world.steps.plan.steps[until.index()].title.clone();
+        taken_back_twice(&mut world, until).await.context(title.clone())?;
+        ensure!(guests::removed(world.pool.host(1))?.is_none(), "{title}");
+        guests::nothing_left(world.pool.host(1), &["ldap"]).context(title.clone())?;
+        guests::lives_only_on(&world.pool, 1, world.reference.path()).context(title)?;
     }
     Ok(())
 }

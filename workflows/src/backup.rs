@@ -6,23 +6,24 @@
 use std::time::Duration;
 
 use vsjob_engine::UndoKind::{Cleaning, Gating};
-use vsjob_engine::{HostName, Retry};
+use vsjob_engine::{HostName, Retry, StepNo, UndoKind};
 use vsjob_workers::Capability;
 
-use crate::actions::begin_generation::BeginGeneration;
+use crate::actions::begin_generation::{BeginGeneration, GenerationBegun};
 use crate::actions::check_source::CheckSource;
-use crate::actions::choose_names::ChooseNames;
+use crate::actions::choose_names::{ChooseNames, Names};
 use crate::actions::complete_generation::CompleteGeneration;
 use crate::actions::drop_snapshot::DropSnapshot;
 use crate::actions::list_changes::ListChanges;
 use crate::actions::prune_generations::PruneGenerations;
-use crate::actions::read_facts::ReadFacts;
+use crate::actions::read_facts::{Facts, ReadFacts};
 use crate::actions::receive_generation::ReceiveGeneration;
 use crate::actions::seal_generation::SealGeneration;
 use crate::actions::take_snapshot::TakeSnapshot;
 use crate::batch::Many;
 use crate::{
-    GuestName, Held, Keep, Line, Operation, Parameter, Planned, Planner, Reading, Refusal, Site, SnapshotMode,
+    GuestName, Held, Keep, Line, Operation, Parameter, Placed, Planned, Planner, Reading, Ref, Refusal, Site,
+    SiteHost, SnapshotMode, TreeKind,
 };
 
 pub(crate) const OPERATION: Operation = Operation {
@@ -60,7 +61,7 @@ struct Backup {
     mode: SnapshotMode,
     pre: Line,
     post: Line,
-    excludes: Line,
+    excludes: Vec<String>,
     keep: Option<Keep>,
 }
 
@@ -88,11 +89,9 @@ impl Backup {
             }
         };
         let exclude: Option<Line> = request.optional("exclude")?;
-        let excludes = exclude.map_or(said.excludes, |exclude| vec![exclude.to_string()]);
-        let excludes = serde_json::to_string(&excludes).map_err(|why| Refusal::bad("exclude", &why))?;
         Ok(Self {
             keep: request.optional("keep")?.or(said.keep),
-            excludes: Line::of(&excludes).map_err(|why| Refusal::bad("exclude", &why))?,
+            excludes: exclude.map_or(said.excludes, |exclude| vec![exclude.to_string()]),
             guest,
             host,
             mode,
@@ -102,32 +101,54 @@ impl Backup {
     }
 }
 
-fn plan(request: &Backup, site: &Site) -> Result<Planned, Refusal> {
-    let Backup {
-        guest, host, mode, ..
-    } = request;
-    let place = site.known(host)?;
-    if !place.drivers.can(Capability::Snapshot) {
-        return Err(Refusal::Unable {
-            host: host.clone(),
-            what: "a snapshot of a volume",
-        });
-    }
-    let folder = Line::of(&site.generations.folder.display()).map_err(|why| Refusal::bad("name", &why))?;
-    let tree = site.generations.kind;
-    let mut p = Planner::default();
+/// One more generation of a guest: what a `backup` is, and what a `remove` ends with.
+pub(crate) struct Consolidation<'a> {
+    guest: &'a GuestName,
+    host: &'a HostName,
+    place: &'a SiteHost,
+    folder: Line,
+    tree: TreeKind,
+    /// What the generation says of itself.
+    mode: SnapshotMode,
+}
 
-    let checked = p.on(host, CheckSource { guest: guest.clone() }).answers();
-    let was = p.on(host, ReadFacts { guest: guest.clone() }).answers();
-    let names = p.here(ChooseNames { guest: guest.clone() }).answers();
-    let begun = p
-        .here(BeginGeneration {
-            folder: folder.clone(),
-            tree,
-            guest: guest.clone(),
-            host: host.clone(),
-            mode: *mode,
-            excludes: request.excludes.clone(),
+impl<'a> Consolidation<'a> {
+    /// None where no snapshot can be taken.
+    pub(crate) fn of(
+        guest: &'a GuestName,
+        host: &'a HostName,
+        mode: SnapshotMode,
+        site: &'a Site,
+    ) -> Result<Option<Self>, Refusal> {
+        let place = site.known(host)?;
+        let folder =
+            Line::of(&site.generations.folder.display()).map_err(|why| Refusal::bad("name", &why))?;
+        Ok(place.drivers.can(Capability::Snapshot).then_some(Self {
+            guest,
+            host,
+            place,
+            folder,
+            tree: site.generations.kind,
+            mode,
+        }))
+    }
+
+    /// A place for it on the master.
+    pub(crate) fn begin(
+        &self,
+        p: &mut Planner,
+        was: Facts,
+        excludes: &[String],
+    ) -> Result<GenerationBegun, Refusal> {
+        let bad = |why: &dyn std::fmt::Display| Refusal::bad("exclude", &why);
+        let excludes = serde_json::to_string(excludes).map_err(|why| bad(&why))?;
+        let begun = p.here(BeginGeneration {
+            folder: self.folder.clone(),
+            tree: self.tree,
+            guest: self.guest.clone(),
+            host: self.host.clone(),
+            mode: self.mode,
+            excludes: Line::of(&excludes).map_err(|why| bad(&why))?,
             running: was.running,
             enabled: was.enabled,
             address: was.address,
@@ -136,85 +157,118 @@ fn plan(request: &Backup, site: &Site) -> Result<Planned, Refusal> {
             tmpfs: was.tmpfs,
             proc: was.proc,
             cpu: was.cpu,
-        })
-        .undo(Cleaning)
-        .answers();
+        });
+        Ok(begun.undo(Cleaning).answers())
+    }
+
+    /// From the snapshot that `taking` takes to a generation that is sealed by the last step; and which step takes it.
+    pub(crate) fn make<'p>(
+        &self,
+        p: &'p mut Planner,
+        (names, begun): (Names, GenerationBegun),
+        bytes: Ref<u64>,
+        (taking, undo): (TakeSnapshot, UndoKind),
+    ) -> (StepNo, Placed<'p, SealGeneration>) {
+        let taken = p
+            .on(self.host, taking)
+            .undo(undo)
+            .creates("snapshot", ".vsjob-{job}-1")
+            .creates("folder", "{job}");
+        let (snapshot, taken) = (taken.no(), taken.answers());
+        p.on(
+            self.host,
+            ListChanges {
+                snapshot: names.snapshot,
+                job: names.job,
+                since: begun.since,
+            },
+        );
+        let received = p
+            .on(
+                self.host,
+                ReceiveGeneration {
+                    folder: self.folder.clone(),
+                    tree: self.tree,
+                    guest: self.guest.clone(),
+                    source: self.place.destination.clone(),
+                    shell: self.place.shell.clone(),
+                    remote: self.place.rsync.clone(),
+                    snapshot: taken.tree,
+                    lists: taken.lists,
+                    bytes,
+                    bwlimit: self.place.bwlimit,
+                },
+            )
+            .retry(PATIENT)
+            .answers();
+        p.here(CompleteGeneration {
+            folder: self.folder.clone(),
+            tree: self.tree,
+            guest: self.guest.clone(),
+            since: taken.since,
+            files: received.files,
+            size: received.size,
+            received: received.received,
+        });
+        let sealed = p.here(SealGeneration {
+            folder: self.folder.clone(),
+            tree: self.tree,
+            guest: self.guest.clone(),
+            name: begun.name,
+        });
+        (snapshot, sealed)
+    }
+
+    /// What it needed on the host goes.
+    pub(crate) fn clean(&self, p: &mut Planner, names: Names, snapshot: StepNo) {
+        p.on(
+            self.host,
+            DropSnapshot {
+                snapshot: names.snapshot,
+                job: names.job,
+            },
+        )
+        .strikes(&[snapshot]);
+    }
+}
+
+fn plan(request: &Backup, site: &Site) -> Result<Planned, Refusal> {
+    let Backup {
+        guest, host, mode, ..
+    } = request;
+    let Some(consolidation) = Consolidation::of(guest, host, *mode, site)? else {
+        return Err(Refusal::Unable {
+            host: host.clone(),
+            what: "a snapshot of a volume",
+        });
+    };
+    let mut p = Planner::default();
+
+    let checked = p.on(host, CheckSource { guest: guest.clone() }).answers();
+    let was = p.on(host, ReadFacts { guest: guest.clone() }).answers();
+    let names = p.here(ChooseNames { guest: guest.clone() }).answers();
+    let begun = consolidation.begin(&mut p, was, &request.excludes)?;
     // A guest that was stopped for it is started again before anything else.
     let undo = match mode {
         SnapshotMode::Hot => Cleaning,
         SnapshotMode::Cold => Gating,
     };
-    let taken = p
-        .on(
-            host,
-            TakeSnapshot {
-                guest: guest.clone(),
-                snapshot: names.snapshot,
-                job: names.job,
-                mode: *mode,
-                running: was.running,
-                pre: request.pre.clone(),
-                post: request.post.clone(),
-            },
-        )
-        .undo(undo)
-        .creates("snapshot", ".vsjob-{job}-1")
-        .creates("folder", "{job}");
-    let (snapshot, taken) = (taken.no(), taken.answers());
-    p.on(
-        host,
-        ListChanges {
-            snapshot: names.snapshot,
-            job: names.job,
-            since: begun.since,
-        },
-    );
-    let received = p
-        .on(
-            host,
-            ReceiveGeneration {
-                folder: folder.clone(),
-                tree,
-                guest: guest.clone(),
-                source: place.destination.clone(),
-                shell: place.shell.clone(),
-                remote: place.rsync.clone(),
-                snapshot: taken.tree,
-                lists: taken.lists,
-                bytes: checked.bytes,
-                bwlimit: place.bwlimit,
-            },
-        )
-        .retry(PATIENT)
-        .answers();
-    p.here(CompleteGeneration {
-        folder: folder.clone(),
-        tree,
+    let taking = TakeSnapshot {
         guest: guest.clone(),
-        since: taken.since,
-        files: received.files,
-        size: received.size,
-        received: received.received,
-    });
-    p.here(SealGeneration {
-        folder: folder.clone(),
-        tree,
-        guest: guest.clone(),
-        name: begun.name,
-    })
-    .pivot();
-    p.on(
-        host,
-        DropSnapshot {
-            snapshot: names.snapshot,
-            job: names.job,
-        },
-    )
-    .strikes(&[snapshot]);
+        snapshot: names.snapshot,
+        job: names.job,
+        mode: *mode,
+        running: was.running.into(),
+        pre: request.pre.clone(),
+        post: request.post.clone(),
+    };
+    let (snapshot, sealed) = consolidation.make(&mut p, (names, begun), checked.bytes, (taking, undo));
+    sealed.pivot();
+    consolidation.clean(&mut p, names, snapshot);
     if let Some(keep) = &request.keep {
         p.here(PruneGenerations {
-            folder,
-            tree,
+            folder: consolidation.folder,
+            tree: consolidation.tree,
             guest: guest.clone(),
             keep: Line::of(keep).map_err(|why| Refusal::bad("keep", &why))?,
         });

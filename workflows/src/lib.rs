@@ -19,11 +19,14 @@ mod planner;
 mod prune;
 mod purge;
 mod refusal;
+mod remove;
+mod removed;
 mod request;
 mod restore;
 mod site;
 #[cfg(test)]
 mod tests;
+mod undelete;
 
 pub use actions::registry;
 pub use backup_conf::{BackupConf, BackupLine};
@@ -39,5 +42,6 @@ pub use names::{
 pub use operation::{Held, Operation, Planned, operation, operations};
 pub use planner::{Argument, Call, Given, Placed, Planner, Ref};
 pub use refusal::Refusal;
+pub use removed::{Removed, removed};
 pub use request::{Parameter, Parameters, Reading};
 pub use site::{Site, SiteHost, Template, site_hosts};

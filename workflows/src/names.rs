@@ -280,27 +280,52 @@ pub enum VolumeName {}
 #[derive(Debug)]
 pub enum ShortId {}
 
-/// What a move leaves behind: `GUEST.moved-JOB`.
+/// What a move or a remove leaves behind: `GUEST.moved-JOB`, `GUEST.removed-JOB`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MovedName(String);
+pub struct MovedName {
+    guest: GuestName,
+    ending: &'static str,
+    job: String,
+}
+
+impl MovedName {
+    const ENDINGS: [&str; 2] = [".moved-", ".removed-"];
+
+    /// The guest that it was.
+    #[must_use]
+    pub fn guest(&self) -> &GuestName {
+        &self.guest
+    }
+
+    /// Its guest was removed: it lives nowhere else.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.ending == ".removed-"
+    }
+}
 
 impl FromStr for MovedName {
     type Err = BadAmount;
 
     fn from_str(text: &str) -> Result<Self, BadAmount> {
         let refuse = || BadAmount::new(text, "a name such as ldap.moved-1f2e3d4c");
-        let (guest, job) = text.split_once(".moved-").ok_or_else(refuse)?;
+        let split = |ending| text.split_once(ending).map(|(guest, job)| (guest, ending, job));
+        let (guest, ending, job) = Self::ENDINGS.into_iter().find_map(split).ok_or_else(refuse)?;
         let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-        if guest.parse::<GuestName>().is_err() || job.len() != 8 || !job.chars().all(hex) {
+        if job.len() != 8 || !job.chars().all(hex) {
             return Err(refuse());
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self {
+            guest: guest.parse().map_err(|_| refuse())?,
+            ending,
+            job: job.to_owned(),
+        })
     }
 }
 
 impl fmt::Display for MovedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        write!(f, "{}{}{}", self.guest, self.ending, self.job)
     }
 }
 
@@ -314,6 +339,27 @@ mod tests {
             assert!(bad.parse::<GuestName>().is_err(), "{bad:?} was accepted");
         }
         assert!("ldap-2".parse::<GuestName>().is_ok());
+    }
+
+    #[test]
+    fn only_what_a_job_left_behind_has_a_name_that_can_be_purged() {
+        for (text, removed) in [("ldap.moved-1f2e3d4c", false), ("ldap.removed-1f2e3d4c", true)] {
+            let name: MovedName = text.parse().unwrap();
+            assert_eq!((name.to_string().as_str(), name.is_removed()), (text, removed));
+            assert_eq!(name.guest().as_str(), "ldap");
+        }
+        for bad in [
+            "ldap",
+            "ldap.removed-",
+            "ldap.removed-1f2e3d4",
+            "ldap.removed-1F2E3D4C",
+            ".removed-1f2e3d4c",
+            "../ldap.removed-1f2e3d4c",
+            "ldap.moved-1f2e3d4c.removed-1f2e3d4c",
+            "ldap.removed-1f2e3d4c\n",
+        ] {
+            assert!(bad.parse::<MovedName>().is_err(), "{bad:?} was accepted");
+        }
     }
 
     #[test]

@@ -102,6 +102,8 @@ pub fn operations() -> &'static [Operation] {
         crate::prune::OPERATION,
         crate::pin::PIN,
         crate::pin::UNPIN,
+        crate::remove::OPERATION,
+        crate::undelete::OPERATION,
         crate::purge::OPERATION,
         crate::purge::LATER,
         crate::guest::START,

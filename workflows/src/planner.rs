@@ -324,6 +324,15 @@ impl<C: Call> Placed<'_, C> {
         })
     }
 
+    /// When it is done, the guest lives nowhere.
+    pub fn unplaces(self, guest: &GuestName) -> Self {
+        self.with(|step| {
+            step.places.push(Placing::Remove {
+                guest: guest.to_string(),
+            });
+        })
+    }
+
     /// How often an attempt at it is repeated.
     pub fn retry(self, retry: Retry) -> Self {
         self.with(|step| step.retry = retry)

@@ -1,5 +1,6 @@
 //! `purge`: what a move left behind is deleted, but only after the copy that placement names has been seen, whole and
-//! startable. `purge-later` is what a move submits, due after its grace: it holds nothing, and submits the purge, which
+//! startable; and what a remove left behind, which has no other copy. Nothing is deleted under a name that a guest can
+//! have. `purge-later` is what both submit, due after their grace: it holds nothing, and submits the purge, which
 //! is planned by what placement says then. The guest may be on its way elsewhere in that very moment, or not be whole: a purge
 //! that is taken back leaves another `purge-later`, so what waits to be deleted always has an owner. OPERATIONS.md, 'Plans'.
 
@@ -16,12 +17,16 @@ use crate::{
 const PARAMETERS: &[Parameter] = &[
     Parameter::GUEST,
     Parameter::required("host", "HOST", "where it was"),
-    Parameter::required("moved", "NAME", "what it left there, such as ldap.moved-1f2e3d4c"),
+    Parameter::required(
+        "moved",
+        "NAME",
+        "what it left there, such as ldap.moved-1f2e3d4c or ldap.removed-1f2e3d4c",
+    ),
 ];
 
 pub(crate) const OPERATION: Operation = Operation {
     name: "purge",
-    summary: "delete what a move left behind, after its guest was seen whole where it lives",
+    summary: "delete what a move left behind, after its guest was seen whole where it lives, or a remove",
     parameters: PARAMETERS,
     all: None,
     plan: |reading, site| plan(&Purge::read(reading, site)?, site),
@@ -29,7 +34,7 @@ pub(crate) const OPERATION: Operation = Operation {
 
 pub(crate) const LATER: Operation = Operation {
     name: "purge-later",
-    summary: "purge what a move left behind, when the grace is over",
+    summary: "purge what a move or a remove left behind, when the grace is over",
     parameters: PARAMETERS,
     all: None,
     plan: |reading, site| plan_later(&Purge::read(reading, site)?),
@@ -45,18 +50,25 @@ impl Purge {
     fn read(request: &Reading<'_>, site: &Site) -> Result<Self, Refusal> {
         let host = request.required("host")?;
         site.known(&host)?;
-        Ok(Self {
-            guest: request.required("name")?,
-            moved: request.required("moved")?,
-            host,
-        })
+        let (guest, moved): (GuestName, MovedName) = (request.required("name")?, request.required("moved")?);
+        // What is locked, and looked at first, is the guest.
+        if *moved.guest() != guest {
+            return Err(Refusal::bad("moved", &format!("it is not of {guest}")));
+        }
+        Ok(Self { guest, host, moved })
     }
 }
 
 fn plan(request: &Purge, site: &Site) -> Result<Planned, Refusal> {
     let Purge { guest, host, moved } = request;
-    let place = site.place_of(guest)?;
-    site.known(place)?;
+    // Who has the name of a removed guest now is another one, and of no concern.
+    let copy = match moved.is_removed() {
+        true => None,
+        false => Some(site.place_of(guest)?),
+    };
+    if let Some(place) = copy {
+        site.known(place)?;
+    }
 
     let mut p = Planner::default();
     p.here(KeepForLater {
@@ -65,7 +77,9 @@ fn plan(request: &Purge, site: &Site) -> Result<Planned, Refusal> {
         moved: moved.clone(),
     })
     .undo(Cleaning);
-    p.on(place, CheckCopy { guest: guest.clone() });
+    if let Some(place) = copy {
+        p.on(place, CheckCopy { guest: guest.clone() });
+    }
     p.on(host, PurgeMoved { moved: moved.clone() }).pivot();
 
     Ok(Planned {

@@ -126,6 +126,20 @@ pub enum Refusal {
         /// Where it should go.
         to: HostName,
     },
+    /// No guest of that name waits to be deleted.
+    #[error("nothing of a removed guest `{0}` waits to be deleted")]
+    NothingRemoved(GuestName),
+    /// There were several of that name.
+    #[error("several guests `{guest}` were removed")]
+    RemovedTwice {
+        /// The name.
+        guest: GuestName,
+        /// The removes.
+        jobs: Vec<String>,
+    },
+    /// No last generation of a guest can be made before it is removed.
+    #[error("{0} cannot take a snapshot of a volume, so no last generation can be made")]
+    NothingKept(HostName),
     /// The host's drivers cannot do what the operation needs.
     #[error("the drivers of {host} cannot do what this needs: {what}")]
     Unable {
@@ -158,6 +172,9 @@ impl Refusal {
             Self::NoHost => "VSJ0413",
             Self::DriversDiffer { .. } => "VSJ0414",
             Self::Unable { .. } => "VSJ0415",
+            Self::NothingRemoved(_) => "VSJ0426",
+            Self::RemovedTwice { .. } => "VSJ0427",
+            Self::NothingKept(_) => "VSJ0419",
             Self::InMaintenance(_) => "VSJ0541",
             Self::NoGuests(_) => "VSJ0416",
         }
@@ -177,7 +194,7 @@ impl Refusal {
                 "`vsjob guest list` shows the known ones; `vsjob scan` finds others, and `vsjob guest adopt` takes them in".to_owned()
             }
             Self::UnknownHost(_) => "`vsjob host list` shows the known ones; new ones go into slaves.conf".to_owned(),
-            Self::GuestExists { .. } => "choose another name".to_owned(),
+            Self::GuestExists { .. } => "choose another name, or rename that one".to_owned(),
             Self::AlreadyThere { .. } => "choose another host with --dst".to_owned(),
             Self::NotThere { .. } => {
                 "leave --src out, or look at `vsjob scan` if you think that placement is wrong".to_owned()
@@ -190,6 +207,11 @@ impl Refusal {
             Self::NoHost => "name one with --host, or look at `vsjob host list`: noselect in slaves.conf, and maintenance".to_owned(),
             Self::DriversDiffer { .. } => "choose a host with the same `driver` and `network` with --dst".to_owned(),
             Self::Unable { .. } => "choose another host".to_owned(),
+            Self::NothingRemoved(_) => {
+                "`vsjob status` shows what waits, as purge-later; `vsjob generation list` what the master has kept".to_owned()
+            }
+            Self::RemovedTwice { jobs, .. } => format!("say which with --job: {}", jobs.join(", ")),
+            Self::NothingKept(_) => "--no-keep removes it without one; copy first what you need".to_owned(),
             Self::InMaintenance(host) => {
                 format!("choose another host; `vsjob host maintenance {host} off` ends it")
             }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use vsjob_engine::HostName;
 use vsjob_workers::{CreateDefaults, Drivers, Networks, Settings, Slave, Slaves};
 
-use crate::{BackupConf, GenerationName, Generations, GuestName, Line, Refusal, TemplateName, YesNo};
+use crate::{
+    BackupConf, GenerationName, Generations, GuestName, Line, Refusal, Removed, TemplateName, YesNo,
+};
 
 /// The pool, as known.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +32,8 @@ pub struct Site {
     pub generations: Generations,
     /// The generations that each guest has.
     pub sealed: BTreeMap<GuestName, BTreeSet<GenerationName>>,
+    /// The guests that can be taken back. Only an `undelete` asks, and only for that it is filled in.
+    pub removed: Vec<Removed>,
     /// The templates that the master has.
     pub templates: BTreeMap<TemplateName, Template>,
 }

@@ -6,7 +6,9 @@ use std::process::Command;
 use vsjob_engine::{Plan, UndoKind, Value};
 use vsjob_workers::{Action, Driver, Drivers, Settings, Side, Slaves, network, runtime, storage};
 
-use crate::{Generations, Parameters, Refusal, Site, Template, operation, operations, registry, site_hosts};
+use crate::{
+    Generations, Parameters, Refusal, Removed, Site, Template, operation, operations, registry, site_hosts,
+};
 
 fn site() -> Site {
     site_of("vsh-01\nvsh-02\nvsh-03:noselect\n")
@@ -30,6 +32,7 @@ fn site_of(slaves: &str) -> Site {
             ["20261128T023000000Z-1f2e3d4c".parse().unwrap()].into(),
         )]
         .into(),
+        removed: vec![removed("web", "00000000-0000-7000-8000-00001f2e3d4c")],
         templates: [(
             "debian".parse().unwrap(),
             Template {
@@ -39,6 +42,22 @@ fn site_of(slaves: &str) -> Site {
         )]
         .into(),
         ..Site::default()
+    }
+}
+
+/// A guest that ran and was enabled when that job removed it.
+fn removed(guest: &str, job: &str) -> Removed {
+    let facts = ["running=yes", "enabled=yes", "address=10.0.1.5/24", "device=br0"];
+    let facts = facts.iter().filter_map(|fact| fact.split_once('='));
+    let job: vsjob_engine::JobId = job.parse().unwrap();
+    Removed {
+        name: format!("{guest}.removed-{}", job.short()).parse().unwrap(),
+        host: "vsh-01".parse().unwrap(),
+        job,
+        purge: format!("purge-later-of-{job}"),
+        facts: facts
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
     }
 }
 
@@ -96,6 +115,8 @@ fn example(name: &str) -> &'static str {
         "generation-prune" => "name=ldap keep=7d4w6m",
         "backup" => "name=ldap cold=true",
         "restore" => "name=ldap as=web interface=10.0.1.5 start=true",
+        "remove" => "name=ldap stop=true",
+        "undelete" => "name=web",
         "purge" | "purge-later" => "name=ldap host=vsh-02 moved=ldap.moved-1f2e3d4c",
         "guest-start" | "guest-stop" | "guest-enable" | "guest-disable" => "name=ldap",
         "adopt" => "name=mail host=vsh-02",
@@ -156,7 +177,9 @@ fn every_operation_makes_a_plan_that_keeps_the_rules() {
         }
         let struck: BTreeSet<_> = plan.steps.iter().flat_map(|step| &step.strikes).collect();
         for (no, step) in plan.numbered() {
-            if step.creates.iter().any(|object| !object.name.contains(".moved-")) {
+            // What waits for its purge has that job as its owner.
+            let waits = |name: &str| name.contains(".moved-") || name.contains(".removed-");
+            if step.creates.iter().any(|object| !waits(&object.name)) {
                 assert!(
                     struck.contains(&no),
                     "{}: what step {no} creates is never struck",
@@ -299,6 +322,108 @@ fn a_purge_sees_the_copy_first() {
 }
 
 #[test]
+fn a_removed_guest_is_stopped_kept_fenced_and_only_then_taken_out_of_placement() {
+    insta::assert_snapshot!(outline(&plan("remove", example("remove"))));
+}
+
+#[test]
+fn what_a_remove_keeps_is_made_by_the_steps_of_a_backup() {
+    let actions = |plan: &Plan| {
+        let names = plan.steps.iter().map(|step| step.action.name.clone());
+        names
+            .skip_while(|name| name != "begin-generation")
+            .filter(|name| !matches!(name.as_str(), "disable-guest" | "stop-guest" | "fence-guest"))
+            .take_while(|name| name != "unplace-guest")
+            .take(6)
+            .collect::<Vec<_>>()
+    };
+    let (backup, remove) = (plan("backup", "name=ldap"), plan("remove", "name=ldap"));
+    assert_eq!(actions(&backup), actions(&remove));
+    let without = outline(&plan("remove", "name=ldap no-keep=true"));
+    assert!(
+        !without.contains("generation") && !without.contains("snapshot"),
+        "{without}"
+    );
+}
+
+#[test]
+fn a_running_guest_is_looked_for_before_anything_is_changed_unless_it_may_be_stopped() {
+    let steps = |given: &str| outline(&plan("remove", given));
+    let (refuses, stops) = (steps("name=ldap"), steps("name=ldap stop=true"));
+    let looks = "vsh-01: see that ldap is stopped\n";
+    let before = refuses.split_once(looks).unwrap().0;
+    assert!(!before.contains("(g)") && !before.contains("(c)"), "{refuses}");
+    assert!(!refuses.contains(": stop ldap"), "{refuses}");
+    assert!(
+        stops.contains("vsh-01: stop ldap (g)") && !stops.contains(looks),
+        "{stops}"
+    );
+}
+
+#[test]
+fn a_guest_that_cannot_be_kept_is_removed_only_without_a_last_generation() {
+    let site = site_of("vsh-01:storage=dir\n");
+    let remove = |given: &str| operation("remove").unwrap().plan(&parameters(given), &site);
+    let refused = remove("name=ldap").unwrap_err();
+    assert_eq!(refused.code(), "VSJ0419");
+    assert!(refused.hint().contains("--no-keep"), "{}", refused.hint());
+    assert!(remove("name=ldap no-keep=true").is_ok());
+}
+
+#[test]
+fn a_removed_guest_comes_back_in_quarantine_and_its_purge_is_taken_back_last() {
+    insta::assert_snapshot!(outline(&plan("undelete", "name=web")));
+}
+
+#[test]
+fn of_several_removed_guests_of_a_name_the_job_tells_which_comes_back() {
+    let mut site = site();
+    site.removed
+        .push(removed("web", "00000000-0000-7000-8000-000011111111"));
+    let undelete = |given: &str| operation("undelete").unwrap().plan(&parameters(given), &site);
+    let refused = undelete("name=web").unwrap_err();
+    assert_eq!(refused.code(), "VSJ0427");
+    assert!(
+        refused.hint().ends_with("1f2e3d4c, 11111111"),
+        "{}",
+        refused.hint()
+    );
+    for job in ["11111111", "00000000-0000-7000-8000-000011111111"] {
+        let planned = undelete(&format!("name=web job={job}")).unwrap();
+        assert!(outline(&planned.plan).contains("give web.removed-11111111 the name web"));
+        assert!(
+            planned
+                .locks
+                .iter()
+                .any(|lock| lock.key == "address/10.0.1.5" && !lock.shared)
+        );
+    }
+    assert_eq!(undelete("name=web job=1111").unwrap_err().code(), "VSJ0426");
+}
+
+#[test]
+fn a_purge_of_a_removed_guest_looks_at_no_other_and_takes_what_is_not_its_own_from_nobody() {
+    let mut site = site();
+    let purge = |site: &Site| {
+        let given = parameters("name=ldap host=vsh-02 moved=ldap.removed-1f2e3d4c");
+        outline(&operation("purge").unwrap().plan(&given, site).unwrap().plan)
+    };
+    // There is one of that name again, or there is not.
+    let again = purge(&site);
+    site.placement.clear();
+    assert_eq!(again, purge(&site));
+    assert!(
+        again.ends_with("vsh-02: P delete ldap.removed-1f2e3d4c"),
+        "{again}"
+    );
+    let moved = parameters("name=ldap host=vsh-02 moved=ldap.moved-1f2e3d4c");
+    assert!(
+        operation("purge").unwrap().plan(&moved, &site).is_err(),
+        "of a guest that lives nowhere"
+    );
+}
+
+#[test]
 fn what_cannot_be_done_is_refused_with_a_code_before_anything_changes() {
     for (name, given, code) in [
         ("move", "name=ldap", "VSJ0403"),
@@ -331,6 +456,17 @@ fn what_cannot_be_done_is_refused_with_a_code_before_anything_changes() {
             "VSJ0412",
         ),
         ("purge", "name=ldap host=vsh-02 moved=ldap", "VSJ0404"),
+        (
+            "purge",
+            "name=ldap host=vsh-02 moved=web.removed-1f2e3d4c",
+            "VSJ0404",
+        ),
+        ("remove", "name=nobody", "VSJ0405"),
+        ("undelete", "name=ldap", "VSJ0407"),
+        ("undelete", "name=nobody", "VSJ0426"),
+        ("undelete", "name=web job=../1f2e3d4c", "VSJ0426"),
+        ("remove", "name=ldap host=vsh-02", "VSJ0409"),
+        ("remove", "name=ldap grace=soon", "VSJ0404"),
         ("adopt", "name=ldap host=vsh-02", "VSJ0407"),
         ("restore", "name=nobody", "VSJ0499"),
         (

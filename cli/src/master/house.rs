@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vsjob_engine::{Actor, Clock, Engine, EngineError, JobId, Mode, NewJob, Request, StepNo};
 use vsjob_workers::{Pool, Said, Slaves};
-use vsjob_workflows::{Planned, Site, Template, TemplateName, operation};
+use vsjob_workflows::{Planned, Site, Template, TemplateName, operation, removed};
 
 use super::answer::Refused;
 use crate::message::Submit;
@@ -71,7 +71,12 @@ impl House {
     /// What the request would do.
     pub(crate) async fn plan(&self, submit: &Submit) -> Result<Planned, Refused> {
         let operation = operation(&submit.operation)?;
-        Ok(operation.plan(&submit.parameters, &self.site().await?)?)
+        let mut site = self.site().await?;
+        // Asked for by no other operation: it is a look at all open jobs.
+        if operation.name == "undelete" {
+            site.removed = removed(&self.engine).await?;
+        }
+        Ok(operation.plan(&submit.parameters, &site)?)
     }
 
     /// The job that this request, sent before with the same key, has made. Asked before planning: what was right then

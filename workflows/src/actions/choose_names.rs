@@ -17,6 +17,8 @@ master_action! {
         partial: VolumeName,
         /// What the guest leaves behind where it was.
         moved: VolumeName,
+        /// What of it waits to be deleted once it is removed.
+        removed: VolumeName,
         /// A read-only picture of it.
         snapshot: VolumeName,
     }
@@ -30,6 +32,7 @@ fn choose(_: Context, work: Work) -> Performing {
         Outcome::Done(Outputs::from([
             ("partial".to_owned(), format!("{guest}.partial-{job}")),
             ("moved".to_owned(), format!("{guest}.moved-{job}")),
+            ("removed".to_owned(), format!("{guest}.removed-{job}")),
             ("snapshot".to_owned(), format!(".vsjob-{job}-1")),
             ("job".to_owned(), job),
         ]))

@@ -1,4 +1,4 @@
-//! Hands what a move left behind to jobs of their own. The move is over without them, so no lock is held for days. One
+//! Hands what a move or a remove left behind to jobs of their own. The job is over without them, so no lock is held for days. One
 //! waits for the end of the grace, and only then the purge is planned: by then the guest may live elsewhere again, and
 //! the copy to be seen first is the one that placement names that day.
 
@@ -35,6 +35,12 @@ master_action! {
     "keep-for-later" version 1, "see to it that {moved} is deleted later if it is not now", keep_for_later
 }
 
+master_action! {
+    /// Takes back the `purge-later` of that key, as far as it can be: one that has begun finds nothing.
+    WithdrawPurge { moved: MovedName, purge: Line } -> PurgeWithdrawn {}
+    "withdraw-purge" version 1, "take the purge of {moved} back", withdraw_purge
+}
+
 /// How much later that is: the guest may just be on its way elsewhere, or its host be mended.
 const LATER: Duration = Duration::from_secs(3600);
 
@@ -62,6 +68,17 @@ fn hand_over(context: Context, work: Work) -> Performing {
 
 fn begin_purge(context: Context, work: Work) -> Performing {
     Box::pin(async move { submit(&context, &work, "purge", Duration::ZERO).await })
+}
+
+fn withdraw_purge(context: Context, work: Work) -> Performing {
+    Box::pin(async move {
+        let key = argument(&work, "purge").to_owned();
+        let withdrawn = async { context.desk()?.take_back(key, work.job).await };
+        match withdrawn.await {
+            Ok(()) => Outcome::Done(Outputs::new()),
+            Err(failure) => Outcome::Failed(failure),
+        }
+    })
 }
 
 async fn submit(context: &Context, work: &Work, operation: &str, wait: Duration) -> Outcome {

@@ -6,7 +6,8 @@ object() {
 	out "object.$listed" "$1 $2"
 }
 
-for path in "$volumes"/*.partial-???????? "$volumes"/*.moved-???????? "$volumes"/.vsjob-*; do
+for path in "$volumes"/*.partial-???????? "$volumes"/*.moved-???????? "$volumes"/*.removed-???????? \
+	"$volumes"/.vsjob-*; do
 	[ -d "$path" ] || continue
 	case ${path##*/} in
 	*[!a-z0-9.-]*) ;;
@@ -15,7 +16,7 @@ for path in "$volumes"/*.partial-???????? "$volumes"/*.moved-???????? "$volumes"
 	*) object volume "${path##*/}" ;;
 	esac
 done
-for path in "$R"/etc/systemd/nspawn/*.moved-????????.nspawn; do
+for path in "$R"/etc/systemd/nspawn/*.moved-????????.nspawn "$R"/etc/systemd/nspawn/*.removed-????????.nspawn; do
 	[ ! -f "$path" ] || { path=${path##*/}; object definition "${path%.nspawn}"; }
 done
 for path in "$jobs"/*/; do

@@ -12,8 +12,10 @@ pub mod check_health;
 pub mod check_new;
 pub mod check_present;
 pub mod check_reachable;
+pub mod check_removed;
 pub mod check_restore;
 pub mod check_source;
+pub mod check_stopped;
 pub mod check_target;
 pub mod choose_names;
 pub mod complete_generation;
@@ -40,6 +42,7 @@ pub mod purge_moved;
 pub mod put_definition;
 pub mod read_facts;
 pub mod receive_generation;
+pub mod rename_guest;
 pub mod rename_volume;
 pub mod scan_host;
 pub mod seal_generation;
@@ -53,6 +56,7 @@ pub mod stop_guest;
 pub mod take_snapshot;
 pub mod tell_state;
 pub mod unpack_template;
+pub mod unplace_guest;
 pub mod verify_copy;
 pub mod write_identity;
 
@@ -69,6 +73,7 @@ pub fn registry() -> Registry {
         hand_over::HandOver::action(),
         hand_over::BeginPurge::action(),
         hand_over::KeepForLater::action(),
+        hand_over::WithdrawPurge::action(),
         part::BeginPart::action(),
         part::AwaitPart::action(),
         send_template::SendTemplate::action(),
@@ -79,6 +84,7 @@ pub fn registry() -> Registry {
         demo::Tidy::action(),
         check_source::CheckSource::action(),
         read_facts::ReadFacts::action(),
+        check_stopped::CheckStopped::action(),
         check_target::CheckTarget::action(),
         check_new::CheckNew::action(),
         make_volume::MakeVolume::action(),
@@ -113,6 +119,9 @@ pub fn registry() -> Registry {
         prune_generations::PruneGenerations::action(),
         pin_generation::PinGeneration::action(),
         check_copy::CheckCopy::action(),
+        unplace_guest::UnplaceGuest::action(),
+        check_removed::CheckRemoved::action(),
+        rename_guest::RenameGuest::action(),
         purge_moved::PurgeMoved::action(),
         place_template::PlaceTemplate::action(),
         unpack_template::UnpackTemplate::action(),

@@ -1,8 +1,8 @@
-# MOVED: deletes what a move left here.
+# MOVED: deletes what a move or a remove left here.
 
 case $1 in
-*.moved-????????) ;;
-*) fail permanent VSJ0488 "$1 is not what a move leaves behind" ;;
+*.moved-???????? | *.removed-????????) ;;
+*) fail permanent VSJ0488 "$1 is not what a move or a remove leaves behind" ;;
 esac
 guest_undefine "$1"
 volume_delete "$1"

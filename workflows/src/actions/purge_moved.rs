@@ -1,4 +1,4 @@
-//! Deletes what a move left behind.
+//! Deletes what a move or a remove left behind.
 
 use vsjob_workers::{HostAction, Library};
 
@@ -6,7 +6,7 @@ use crate::MovedName;
 use crate::planner::host_action;
 
 host_action! {
-    /// Deletes what a move left behind. There is no way back.
+    /// Deletes what a move or a remove left behind. There is no way back.
     PurgeMoved { moved: MovedName } -> Purged {}
     "purge-moved" version 1, "delete {moved}",
     HostAction {

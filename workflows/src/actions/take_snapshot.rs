@@ -5,12 +5,12 @@ use std::time::Duration;
 use vsjob_workers::{HostAction, Library};
 
 use crate::planner::host_action;
-use crate::{GuestName, Line, Ref, ShortId, SnapshotMode, VolumeName, YesNo};
+use crate::{Given, GuestName, Line, Ref, ShortId, SnapshotMode, VolumeName, YesNo};
 
 host_action! {
     /// A read-only snapshot, taken while the guest runs, or while it is stopped for just that. Whatever happens in
     /// between, it goes on afterwards.
-    TakeSnapshot { guest: GuestName, snapshot: Ref<VolumeName>, job: Ref<ShortId>, mode: SnapshotMode, running: Ref<YesNo>, pre: Line, post: Line } -> SnapshotTaken {
+    TakeSnapshot { guest: GuestName, snapshot: Ref<VolumeName>, job: Ref<ShortId>, mode: SnapshotMode, running: Given<YesNo>, pre: Line, post: Line } -> SnapshotTaken {
         /// Where it is.
         tree: Line,
         /// The folder of the job there.
