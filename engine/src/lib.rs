@@ -18,6 +18,7 @@ mod plan;
 mod records;
 mod recovery;
 mod runner;
+mod schedule;
 mod slots;
 mod state;
 pub mod store;
@@ -35,5 +36,6 @@ pub use job::{Actor, Direction, Job, Lock, NewJob, Priority, Request, Status, St
 pub use plan::{ActionRef, Arg, Object, Outputs, Placing, Plan, Retry, Step, UndoKind, Value};
 pub use recovery::under_way;
 pub use runner::{Command, Debt, Engine, Filter, HistoryLine, JobView, LockView, Submitted, TimeView};
+pub use schedule::{BadCalendar, Calendar};
 pub use state::{IllegalTransition, apply};
 pub use world::{Jump, World, ledger};

@@ -1,0 +1,5 @@
+//! Schedules.
+
+mod calendar;
+
+pub use calendar::{BadCalendar, Calendar};
