@@ -4,19 +4,23 @@
 
 mod advance;
 mod hosts;
+mod schedules;
 mod stuck;
 mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use self::schedules::Timetable;
+pub use self::schedules::{Due, ScheduleState};
 use self::time::Time;
 use crate::locks::Turn;
 use crate::slots::Slots;
 use crate::world::{World, turn};
 use crate::{
     ActionRef, Actor, Direction, EngineError, Entry, Epoch, Event, Failure, HostName, Job, JobEvent, JobId,
-    Mode, Moment, NewJob, Outcome, Retry, Sighting, Status, StepNo, StepState, Timestamp, Why, recovery,
+    Mode, Moment, NewJob, Outcome, Retry, ScheduleName, Sighting, Status, StepNo, StepState, Timestamp, Why,
+    recovery,
 };
 
 /// How the engine behaves.
@@ -118,6 +122,8 @@ pub struct Core {
     performing: BTreeMap<JobId, Ticket>,
     /// When to look at a job again.
     alarms: BTreeSet<(Timestamp, JobId)>,
+    /// When each schedule is due that is enabled.
+    timetables: BTreeMap<ScheduleName, Timetable>,
     /// Why a job's host was asked in vain, and how often in a row. Not durable: a new master asks anew.
     unanswered: BTreeMap<JobId, (u32, Failure)>,
     random: fastrand::Rng,
@@ -141,6 +147,7 @@ impl Core {
             decided: Decided::default(),
             performing: BTreeMap::new(),
             alarms: BTreeSet::new(),
+            timetables: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             random: fastrand::Rng::with_seed(seed),
         };
@@ -153,6 +160,7 @@ impl Core {
             core.record(Event::TakenOver);
         }
         core.expect_all();
+        core.look_up_all();
         core.advance_all();
         core
     }
@@ -189,7 +197,8 @@ impl Core {
     /// When [`Core::tick`] should be called next.
     #[must_use]
     pub fn next_alarm(&self) -> Option<Timestamp> {
-        self.alarms.first().map(|(at, _)| *at)
+        let first = self.alarms.first().map(|(at, _)| *at);
+        first.into_iter().chain(self.next_of_schedules()).min()
     }
 
     /// Takes in a job. The caller has looked up the idempotency key in the index; jobs in memory are looked up here.
@@ -256,6 +265,7 @@ impl Core {
                 self.stick(id, reason);
             }
         }
+        self.give_up_what_is_due();
         self.record(Event::Accepted { actor });
         self.advance_all();
         Ok(())

@@ -2,7 +2,7 @@
 
 use crate::codec::CodecError;
 use crate::store::StoreError;
-use crate::{HostName, IllegalTransition, JobId, Unvouched};
+use crate::{BadCalendar, HostName, IllegalTransition, JobId, ScheduleName, Unvouched};
 
 /// Why the engine does not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +95,26 @@ pub enum EngineError {
         /// They.
         guests: Vec<String>,
     },
+    /// No such schedule.
+    #[error("there is no schedule `{0}`")]
+    UnknownSchedule(ScheduleName),
+    /// There is one of that name.
+    #[error("there is a schedule `{0}` already, and it is another one")]
+    ScheduleExists(ScheduleName),
+    /// It stands in a file.
+    #[error("schedule `{0}` stands in vsjob.toml")]
+    Declared(ScheduleName),
+    /// Its job is not over.
+    #[error("job {job} of schedule `{schedule}` is not over")]
+    ScheduleBusy {
+        /// The schedule.
+        schedule: ScheduleName,
+        /// Its job.
+        job: JobId,
+    },
+    /// Its times are none.
+    #[error(transparent)]
+    BadCalendar(#[from] BadCalendar),
     /// The master is leaving.
     #[error("the master is stopping")]
     Closed,
@@ -129,6 +149,11 @@ impl EngineError {
             Self::GetsOn { .. } => "VSJ0014",
             Self::Unvouched { why, .. } => why.code(),
             Self::NoReason => "VSJ0017",
+            Self::UnknownSchedule(_) => "VSJ0018",
+            Self::ScheduleExists(_) => "VSJ0019",
+            Self::Declared(_) => "VSJ0020",
+            Self::ScheduleBusy { .. } => "VSJ0021",
+            Self::BadCalendar(_) => "VSJ0022",
             Self::ClockInOrder => "VSJ0546",
             Self::HostInUse { .. } => "VSJ0542",
             Self::HostHasGuests { .. } => "VSJ0543",
@@ -161,6 +186,13 @@ impl EngineError {
             Self::HostHasGuests { .. } => {
                 "bring them back elsewhere first, or say that they are lost with --guests-are-lost"
             }
+            Self::UnknownSchedule(_) => "`vsjob schedule list` lists the schedules",
+            Self::ScheduleExists(_) => "`vsjob schedule remove` it first, or give the new one another name",
+            Self::Declared(_) => {
+                "take it out of the file and restart the master, or `vsjob schedule disable` it"
+            }
+            Self::ScheduleBusy { .. } => "`vsjob status JOB` says what it waits for",
+            Self::BadCalendar(_) => "a line is such as `30 2 * * 1-5`, a zone such as `Europe/Paris`",
             Self::Closed => "try again when it is back",
             Self::Store(error) => error.hint(),
             Self::Codec(error) => error.hint(),

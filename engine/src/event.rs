@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, CodecError};
 use crate::{
-    Actor, Assertion, Epoch, Failure, HostEvent, HostName, JobId, NewJob, Outputs, StepNo, Timestamp, Why,
+    Actor, Assertion, Epoch, Failure, HostEvent, HostName, JobId, NewJob, Outputs, ScheduleEvent,
+    ScheduleName, StepNo, Timestamp, Why,
 };
 
 /// The version in the envelope of an encoded event.
@@ -71,6 +72,13 @@ pub enum Event {
     },
     /// Time passed, or the wall clock jumped.
     Clock(ClockEvent),
+    /// Something happened to a schedule.
+    Schedule {
+        /// Which.
+        schedule: ScheduleName,
+        /// What.
+        event: ScheduleEvent,
+    },
 }
 
 /// What the journal says about time.

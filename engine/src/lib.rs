@@ -25,7 +25,7 @@ pub mod store;
 mod world;
 
 pub use crate::assertion::{Assertion, Unvouched, said_to_be_off};
-pub use crate::core::{Core, Decided, Effect, Options, Order, Ticket};
+pub use crate::core::{Core, Decided, Due, Effect, Options, Order, ScheduleState, Ticket};
 pub use action::{Actions, Class, Failure, Mode, Outcome, Performing, Progress, Work};
 pub use clock::{Clock, Moment, Sleep, SystemClock, Timestamp, VirtualClock};
 pub use error::EngineError;
@@ -35,7 +35,12 @@ pub use ids::{BadName, Epoch, HostName, JobId, StepNo, check_label};
 pub use job::{Actor, Direction, Job, Lock, NewJob, Priority, Request, Status, StepRecord, StepState, Why};
 pub use plan::{ActionRef, Arg, Object, Outputs, Placing, Plan, Retry, Step, UndoKind, Value};
 pub use recovery::under_way;
-pub use runner::{Command, Debt, Engine, Filter, HistoryLine, JobView, LockView, Submitted, TimeView};
-pub use schedule::{BadCalendar, Calendar};
+pub use runner::{
+    Command, Debt, Engine, Filter, HistoryLine, JobView, LockView, ScheduleCommand, Submitted, TimeView,
+};
+pub use schedule::{
+    BadCalendar, Calendar, CatchUp, Firing, Missed, Overlap, Schedule, ScheduleEvent, ScheduleName,
+    Scheduled, TimeOfDay, schedule_of,
+};
 pub use state::{IllegalTransition, apply};
 pub use world::{Jump, World, ledger};

@@ -8,6 +8,7 @@
 //! | `key/` idempotency key | the job's id |
 //! | `place/` guest | its host |
 //! | `host/` name | which machine it is, and whether nothing new is sent there |
+//! | `schedule/` name | a schedule as it stands |
 //! | `master` | the last epoch, and whether the master left in good order |
 //! | `due/` id | how long a master will have been up when the time of this job, which waits for it, comes |
 //! | `clock` | when the last entry was written, how long a master was up, and a jump of the wall clock |
@@ -110,6 +111,13 @@ fn puts(world: &World, dirty: &Dirty) -> Result<Vec<Put>, CodecError> {
             value: known.map(|known| codec::encode(VERSION, known)).transpose()?,
         });
     }
+    for name in &dirty.schedules {
+        let known = world.schedules.get(name);
+        puts.push(Put {
+            key: key("schedule/", name.as_str().as_bytes()),
+            value: known.map(|known| codec::encode(VERSION, known)).transpose()?,
+        });
+    }
     let KnownTime { seen, up, jump, .. } = world.clock;
     puts.push(Put {
         key: b"clock".to_vec(),
@@ -164,6 +172,12 @@ pub(crate) fn load(reader: &dyn Read, sequence: u64) -> Result<World, EngineErro
         // It was a name when it was written.
         if let Ok(host) = host.parse() {
             world.hosts.insert(host, read(&record.value)?);
+        }
+    }
+    for record in reader.scan(Scan::all(b"schedule/"))? {
+        let name = String::from_utf8_lossy(&record.key["schedule/".len()..]).into_owned();
+        if let Ok(name) = name.parse() {
+            world.schedules.insert(name, read(&record.value)?);
         }
     }
     for record in reader.scan(Scan::all(b"open/"))? {

@@ -1,8 +1,13 @@
 //! The one transition table. Live running, recovery and tests all change a job through [`apply`]; what is not in the
 //! table cannot happen.
 
+use std::collections::BTreeMap;
+
 use crate::assertion;
-use crate::{Actor, Direction, Job, JobEvent, JobId, Status, StepNo, StepRecord, StepState, Timestamp, Why};
+use crate::{
+    Actor, Direction, Firing, Job, JobEvent, JobId, ScheduleEvent, ScheduleName, Scheduled, Status, StepNo,
+    StepRecord, StepState, Timestamp, Why,
+};
 
 /// An event that does not fit the state it meets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +51,61 @@ pub fn apply(job: &mut Job, event: &JobEvent, at: Timestamp, sequence: u64) -> R
     }
     job.last = sequence;
     Ok(())
+}
+
+/// Changes a schedule by `event`. What happens to one that is not there changes nothing.
+pub(crate) fn apply_to_schedule(
+    schedules: &mut BTreeMap<ScheduleName, Scheduled>,
+    name: &ScheduleName,
+    event: &ScheduleEvent,
+    at: Timestamp,
+) {
+    if let ScheduleEvent::Set {
+        schedule,
+        declared,
+        actor,
+    } = event
+    {
+        let before = schedules.remove(name);
+        let scheduled = Scheduled {
+            schedule: (**schedule).clone(),
+            declared: *declared,
+            actor: actor.clone(),
+            settled: at,
+            enabled: before.as_ref().is_none_or(|before| before.enabled),
+            job: before.as_ref().and_then(|before| before.job),
+            last: before.and_then(|before| before.last),
+        };
+        schedules.insert(name.clone(), scheduled);
+        return;
+    }
+    let Some(known) = schedules.get_mut(name) else {
+        return;
+    };
+    match event {
+        ScheduleEvent::Set { .. } => {}
+        ScheduleEvent::Removed { .. } => drop(schedules.remove(name)),
+        ScheduleEvent::Enabled { .. } => {
+            // What was due meanwhile is not wanted.
+            known.settled = at;
+            known.enabled = true;
+        }
+        ScheduleEvent::Disabled { .. } => known.enabled = false,
+        ScheduleEvent::Fired { due, job, by } => {
+            known.job = Some((*job, *due));
+            known.came_to(*due, at, Ok(*job), by.is_none());
+        }
+        ScheduleEvent::Missed { due, why } => known.came_to(*due, at, Err(why.clone()), true),
+    }
+}
+
+impl Scheduled {
+    fn came_to(&mut self, due: Timestamp, at: Timestamp, came: Result<JobId, crate::Missed>, settles: bool) {
+        self.last = Some(Firing { due, at, came });
+        if settles {
+            self.settled = self.settled.max(due);
+        }
+    }
 }
 
 /// The next status of the job, for events that concern it as a whole.

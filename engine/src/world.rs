@@ -10,7 +10,7 @@ use crate::locks::{Locks, Turn};
 use crate::state::{self, IllegalTransition};
 use crate::{
     ClockEvent, Direction, Entry, Epoch, Event, HostEvent, HostName, Job, JobEvent, JobId, KnownHost,
-    Maintenance, Object, Placing, Status, StepState, Timestamp,
+    Maintenance, Object, Placing, ScheduleEvent, ScheduleName, Scheduled, Status, StepState, Timestamp,
 };
 
 /// The state of the whole pool, as far as the journal knows it.
@@ -24,6 +24,8 @@ pub struct World {
     pub placement: BTreeMap<String, HostName>,
     /// What is known of hosts.
     pub hosts: BTreeMap<HostName, KnownHost>,
+    /// What is submitted by itself.
+    pub schedules: BTreeMap<ScheduleName, Scheduled>,
     /// What is known of time.
     pub clock: KnownTime,
     /// Idempotency keys of `jobs`.
@@ -73,6 +75,8 @@ pub(crate) struct Dirty {
     pub guests: BTreeSet<String>,
     /// Hosts of which something else is known.
     pub hosts: BTreeSet<HostName>,
+    /// Schedules.
+    pub schedules: BTreeSet<ScheduleName>,
     /// The epoch, or how the last master left.
     pub master: bool,
     /// Whether jobs are held.
@@ -82,7 +86,7 @@ pub(crate) struct Dirty {
 impl Dirty {
     /// How many records are to be written.
     pub(crate) fn len(&self) -> usize {
-        self.jobs.len() + self.guests.len() + self.hosts.len()
+        self.jobs.len() + self.guests.len() + self.hosts.len() + self.schedules.len()
     }
 }
 
@@ -147,20 +151,33 @@ impl World {
                     host: host.clone(),
                 });
             }
-            Event::Clock(event) => self.apply_to_clock(event),
+            Event::Clock(event) => self.apply_to_clock(event, entry.at),
+            Event::Schedule { schedule, event } => self.apply_to_schedule(schedule, event, entry.at),
             Event::Host { host, event } => self.apply_to_host(host, event, entry.at),
             Event::Job { job, event } => return self.apply_to_job(*job, event, entry.at),
         }
         Ok(())
     }
 
-    fn apply_to_clock(&mut self, event: &ClockEvent) {
+    fn apply_to_schedule(&mut self, name: &ScheduleName, event: &ScheduleEvent, at: Timestamp) {
+        state::apply_to_schedule(&mut self.schedules, name, event, at);
+        self.dirty.schedules.insert(name.clone());
+    }
+
+    fn apply_to_clock(&mut self, event: &ClockEvent, at: Timestamp) {
         match event {
             ClockEvent::Up { up } => self.clock.up = *up,
             ClockEvent::Jumped { from, to } => {
                 self.clock.jump = Some(Jump { from: *from, to: *to });
             }
-            ClockEvent::Accepted { .. } => self.clock.jump = None,
+            ClockEvent::Accepted { .. } => {
+                self.clock.jump = None;
+                // What is settled for days that have not come after all is due again; what was done of it has its key.
+                for (name, known) in self.schedules.iter_mut().filter(|(_, known)| known.settled > at) {
+                    known.settled = at;
+                    self.dirty.schedules.insert(name.clone());
+                }
+            }
         }
     }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use vsjob_engine::{
-    ActionRef, Actor, Arg, Assertion, Class, ClockEvent, Entry, Epoch, Event, Failure, HostEvent, JobEvent,
-    JobId, Lock, NewJob, Object, Outputs, Placing, Plan, Priority, Request, Retry, Step, StepNo, Timestamp,
-    UndoKind, Value, Why,
+    ActionRef, Actor, Arg, Assertion, CatchUp, Class, ClockEvent, Entry, Epoch, Event, Failure, HostEvent,
+    JobEvent, JobId, Lock, Missed, NewJob, Object, Outputs, Overlap, Placing, Plan, Priority, Request, Retry,
+    Schedule, ScheduleEvent, Step, StepNo, TimeOfDay, Timestamp, UndoKind, Value, Why,
 };
 
 const STORED: &str = include_str!("fixtures/entries-v1.hex");
@@ -158,7 +158,63 @@ fn entries() -> Vec<Entry> {
     events.push(Event::Job { job, event: struck });
     events.extend(of_clock(at, actor.clone()).map(Event::Clock));
     events.extend(of_stuck(step, &actor).map(|event| Event::Job { job, event }));
+    events.extend(
+        of_schedule(at, job, &actor)
+            .into_iter()
+            .map(|event| Event::Schedule {
+                schedule: "nightly".parse().unwrap(),
+                event,
+            }),
+    );
     events.into_iter().map(|event| Entry { at, event }).collect()
+}
+
+fn of_schedule(due: Timestamp, job: JobId, actor: &Actor) -> Vec<ScheduleEvent> {
+    let actor = || actor.clone();
+    let schedule = |catch_up, overlap| Schedule {
+        line: "30 2 * * *".to_owned(),
+        zone: "Europe/Paris".to_owned(),
+        operation: "backup".to_owned(),
+        args: vec![("all".to_owned(), "true".to_owned())],
+        priority: Priority::Low,
+        not_after: Some(TimeOfDay { hour: 6, minute: 5 }),
+        catch_up,
+        overlap,
+        jitter: Duration::from_secs(600),
+    };
+    let set = |schedule, declared| ScheduleEvent::Set {
+        schedule: Box::new(schedule),
+        declared,
+        actor: actor(),
+    };
+    let failure = Failure {
+        class: Class::Permanent,
+        code: "VSJ0405".to_owned(),
+        message: "no".to_owned(),
+        detail: "d".to_owned(),
+    };
+    let why = [
+        Missed::Late,
+        Missed::TooLate,
+        Missed::Overlap(job),
+        Missed::Refused(failure),
+        Missed::TakenOver,
+    ];
+    let mut events = vec![
+        set(schedule(CatchUp::Once, Overlap::Skip), false),
+        set(schedule(CatchUp::Skip, Overlap::Queue), true),
+        ScheduleEvent::Removed { actor: actor() },
+        ScheduleEvent::Enabled { actor: actor() },
+        ScheduleEvent::Disabled { actor: actor() },
+        ScheduleEvent::Fired { due, job, by: None },
+        ScheduleEvent::Fired {
+            due,
+            job,
+            by: Some(actor()),
+        },
+    ];
+    events.extend(why.map(|why| ScheduleEvent::Missed { due, why }));
+    events
 }
 
 fn of_stuck(step: StepNo, actor: &Actor) -> [JobEvent; 4] {

@@ -75,6 +75,8 @@ impl Core {
     /// Lets time pass.
     pub fn tick(&mut self, moment: impl Into<Moment>) {
         self.go_on_to(moment.into());
+        self.pass_times();
+        self.call_off();
         while let Some((at, id)) = self.alarms.first().copied()
             && at <= self.now
         {
@@ -117,6 +119,7 @@ impl Core {
         let moved = alarms.into_iter().map(|(at, id)| (after + at.since(before), id));
         self.alarms = moved.collect();
         self.record(Event::Clock(ClockEvent::Accepted { actor }));
+        self.look_up_all();
         self.advance_all();
         Ok(())
     }

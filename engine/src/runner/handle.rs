@@ -157,6 +157,7 @@ impl Engine {
             progress: BTreeMap::new(),
             awaited: BTreeMap::new(),
             indexed: opened.indexed.sequence,
+            waiting: Vec::new(),
         };
         std::thread::Builder::new()
             .name("vsjob-engine".to_owned())
@@ -526,13 +527,16 @@ impl Engine {
         self.ask(Input::Close).await
     }
 
-    async fn ask<T>(&self, input: impl FnOnce(super::owner::Reply<T>) -> Input) -> Result<T, EngineError> {
+    pub(super) async fn ask<T>(
+        &self,
+        input: impl FnOnce(super::owner::Reply<T>) -> Input,
+    ) -> Result<T, EngineError> {
         let (reply, answer) = oneshot::channel();
         self.post.send(input(reply)).map_err(|_| EngineError::Closed)?;
         answer.await.map_err(|_| EngineError::Closed)?
     }
 
-    async fn look<T: Send + 'static>(
+    pub(super) async fn look<T: Send + 'static>(
         &self,
         look: impl FnOnce(View<'_>) -> T + Send + 'static,
     ) -> Result<T, EngineError> {

@@ -3,6 +3,8 @@
 mod handle;
 mod owner;
 mod replay;
+mod schedules;
 
 pub use handle::{Debt, Engine, Filter, HistoryLine, JobView, LockView, Submitted, TimeView};
 pub use owner::Command;
+pub use schedules::ScheduleCommand;

@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
+use super::schedules::{Waiting, Wanted};
 use crate::core::{Core, Decided, Effect, Order, Ticket};
 use crate::records;
 use crate::store::{Purpose, Store};
@@ -79,6 +80,7 @@ pub(super) enum Input {
     Answer(Ticket, Outcome),
     /// This program does not have the action.
     Unreadable(Ticket, ActionRef),
+    Schedule(Wanted),
     Look(Look),
     /// Somebody waits until the job is over or stuck.
     Await(JobId, oneshot::Sender<Job>),
@@ -129,12 +131,14 @@ pub(super) struct Owner {
     pub(super) awaited: BTreeMap<JobId, Vec<oneshot::Sender<Job>>>,
     /// The last entry that the index was told.
     pub(super) indexed: u64,
+    /// Who waits for what is due.
+    pub(super) waiting: Waiting,
 }
 
 /// What waits until the turn's decisions are durable.
 #[derive(Default)]
-struct Afterwards {
-    replies: Vec<Box<dyn FnOnce() + Send>>,
+pub(super) struct Afterwards {
+    pub(super) replies: Vec<Box<dyn FnOnce() + Send>>,
     looks: Vec<Look>,
     closing: Option<Reply<()>>,
 }
@@ -159,9 +163,11 @@ impl Owner {
             if after.closing.is_some() {
                 self.core.close();
             }
+            self.settle_schedules();
             if let Err(error) = self.commit() {
                 return die(&error);
             }
+            self.tell_what_is_due();
             for reply in after.replies {
                 reply();
             }
@@ -290,6 +296,7 @@ impl Owner {
                 let result = self.core.forget(host, guests_are_lost, actor);
                 after.replies.push(Box::new(move || drop(reply.send(result))));
             }
+            Input::Schedule(wanted) => self.take_schedule(wanted, after),
             Input::Look(look) => after.looks.push(look),
             Input::Await(job, reply) => self.await_end(job, reply),
             Input::Close(reply) => after.closing = Some(reply),
@@ -307,7 +314,7 @@ impl Owner {
         }
     }
 
-    fn submit(&mut self, new: NewJob, purpose: Purpose) -> Result<Submitted, EngineError> {
+    pub(super) fn submit(&mut self, new: NewJob, purpose: Purpose) -> Result<Submitted, EngineError> {
         if let Some(key) = &new.request.key
             && !self.core.world().keys.contains_key(key)
             && let Some(id) = records::by_key(&*self.store.reader(), key)?
