@@ -3,6 +3,7 @@
 
 mod generation;
 mod pool;
+mod schedule;
 mod stuck;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 
 pub(crate) use self::generation::*;
 pub(crate) use self::pool::*;
+pub(crate) use self::schedule::*;
 pub(crate) use self::stuck::*;
 
 /// A moment, in UTC, as in `2026-11-24T22:53:47.123Z`.
@@ -169,6 +171,9 @@ pub(crate) struct JobLine {
     pub why: Option<FailureView>,
     /// Who asked for it.
     pub user: String,
+    /// The schedule that it came from.
+    #[serde(default)]
+    pub schedule: Option<String>,
     /// How many of its steps are done.
     pub done: u32,
     /// How many steps it has.

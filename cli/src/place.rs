@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use vsjob_workers::{CreateDefaults, Networks, Problems, Settings, Slaves};
-use vsjob_workflows::BackupConf;
+use vsjob_workflows::{BackupConf, operation};
 
 use crate::args::Global;
 use crate::{Complaint, Exit};
@@ -61,6 +61,26 @@ impl Files {
             settings.socket.clone_from(socket);
         }
         Ok(settings)
+    }
+
+    /// Whether what the settings' schedules submit could be submitted by anybody: what is there to be done with is seen
+    /// when it is due.
+    ///
+    /// # Errors
+    /// An operation is none, or does not take what it is given.
+    pub(crate) fn operations_of(&self, settings: &Settings) -> Result<(), Complaint> {
+        for (name, schedule) in &settings.schedules {
+            let given = schedule.args.iter().cloned().collect();
+            operation(&schedule.operation)
+                .and_then(|operation| operation.takes(&given))
+                .map_err(|why| {
+                    let said = format!("schedule `{name}` of {} cannot be", self.settings.name());
+                    Complaint::new(why.code(), Exit::Config, said)
+                        .because(&why)
+                        .hint(why.hint())
+                })?;
+        }
+        Ok(())
     }
 
     /// The hosts.

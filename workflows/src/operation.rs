@@ -77,6 +77,14 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// Whether it takes these parameters, whatever there is to be done with.
+    ///
+    /// # Errors
+    /// It does not know one, or lacks one.
+    pub fn takes(&self, given: &Parameters) -> Result<(), Refusal> {
+        Reading::begin(self.name, self.parameters, given).map(drop)
+    }
+
     /// Turns a request into a plan, as things stand at `site`.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The command line. Its definitions are the one source of the parser, the help, the completions and the manual pages.
 
+mod schedule;
 mod submission;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap_complete::Shell;
 use vsjob_engine::HostName;
 use vsjob_workflows::{GenerationName, GuestName, Keep};
 
+pub(crate) use schedule::{OneSchedule, Schedule, ScheduleOptions};
 pub(crate) use submission::Submission;
 
 /// Moves, backs up and looks after OS containers on a pool of Debian hosts over plain SSH. Every operation is a durable
@@ -148,6 +150,9 @@ pub(crate) enum Command {
     /// The copies of guests that `submit backup` makes: list, show, verify, keep, delete
     #[command(subcommand)]
     Generation(Generation),
+    /// What is submitted by itself: add, list, show, remove, enable, disable, run now, when next
+    #[command(subcommand)]
+    Schedule(Schedule),
     /// Single actions, by hand
     #[command(subcommand)]
     Step(Step),

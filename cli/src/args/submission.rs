@@ -1,5 +1,5 @@
 //! `submit OPERATION --PARAMETER VALUE …`: one subcommand an operation, its flags taken from the operation's own
-//! parameters, so that a new operation needs nothing here.
+//! parameters, so that a new operation needs nothing here. `schedule add NAME OPERATION …` takes the same.
 
 use std::ffi::OsString;
 
@@ -10,13 +10,13 @@ use crate::message::Priority;
 
 /// An operation with its parameters, as given.
 #[derive(Clone, Debug)]
-pub(crate) struct Submission {
+pub(crate) struct Submission<O = SubmitOptions> {
     /// The operation.
     pub operation: String,
     /// Its parameters.
     pub parameters: Parameters,
     /// How it is submitted.
-    pub options: SubmitOptions,
+    pub options: O,
 }
 
 /// How a job is submitted, whatever it does.
@@ -43,15 +43,15 @@ pub(crate) struct SubmitOptions {
     pub priority: Priority,
 }
 
-impl Args for Submission {
+impl<O: Args> Args for Submission<O> {
     fn augment_args(command: Command) -> Command {
         let command = command.subcommand_required(true).arg_required_else_help(true);
         let command = command
             .subcommand_value_name("OPERATION")
             .subcommand_help_heading("Operations");
-        operations()
-            .iter()
-            .fold(command, |command, operation| command.subcommand(of(operation)))
+        operations().iter().fold(command, |command, operation| {
+            command.subcommand(of::<O>(operation))
+        })
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -59,10 +59,10 @@ impl Args for Submission {
     }
 }
 
-fn of(operation: &'static Operation) -> Command {
+fn of<O: Args>(operation: &'static Operation) -> Command {
     let command = Command::new(operation.name).args(operation.parameters.iter().map(flag));
     // Last: augmenting takes the options' own words for what the command is about.
-    SubmitOptions::augment_args(command).about(operation.summary)
+    O::augment_args(command).about(operation.summary)
 }
 
 fn flag(parameter: &'static Parameter) -> Arg {
@@ -77,7 +77,7 @@ fn flag(parameter: &'static Parameter) -> Arg {
         .allow_hyphen_values(true)
 }
 
-impl FromArgMatches for Submission {
+impl<O: Args> FromArgMatches for Submission<O> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
         let (name, matches) = matches.subcommand().ok_or_else(missing)?;
@@ -93,7 +93,7 @@ impl FromArgMatches for Submission {
         Ok(Self {
             operation: name.to_owned(),
             parameters,
-            options: SubmitOptions::from_arg_matches(matches)?,
+            options: O::from_arg_matches(matches)?,
         })
     }
 

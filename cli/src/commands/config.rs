@@ -19,6 +19,9 @@ pub(crate) fn check(output: Output, global: &Global) -> Result<Exit, Stop> {
         files.backup_conf().err(),
     ];
     let wrong: Vec<Problems> = checks.into_iter().flatten().collect();
+    if wrong.is_empty() {
+        files.operations_of(&files.settings(global)?)?;
+    }
     if output.json {
         let problems: Vec<_> = wrong.iter().flat_map(as_json).collect();
         output.document(&json!({ "problems": problems }))?;

@@ -15,6 +15,7 @@ mod locks;
 mod logs;
 mod manual;
 mod scan;
+mod schedule;
 mod status;
 mod step;
 mod submit;
@@ -95,6 +96,7 @@ async fn order(session: &Session, command: &Command) -> Result<Exit, Stop> {
             reason,
         } => scan::accept(session, seal, reason.as_ref()).await,
         Command::Generation(which) => generation::generation(session, which).await,
+        Command::Schedule(which) => schedule::schedule(session, which).await,
         Command::Step(step) => step::run(session, step).await,
         Command::Template(crate::args::Template::List) => template::list(session).await,
         Command::Demo(crate::args::Demo::Go { job }) => demo::go(session, job).await,

@@ -66,7 +66,10 @@ fn row(job: &JobLine, now: Moment) -> [String; 8] {
         format!("{}/{}", job.done, job.steps),
         moment(job.submitted, now),
         lasted(Some(job.submitted), job.ended, now),
-        job.user.clone(),
+        match &job.schedule {
+            Some(schedule) => format!("schedule {schedule}"),
+            None => job.user.clone(),
+        },
     ]
 }
 

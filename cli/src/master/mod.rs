@@ -17,6 +17,7 @@ mod openapi;
 mod peer;
 mod routes;
 mod scan;
+mod schedules;
 mod stray;
 mod stuck;
 mod superseded;
@@ -30,7 +31,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use vsjob_engine::store::{self, Local, LocalOptions, Opened, Store, StoreError};
-use vsjob_engine::{Actions, Clock, Engine, EngineError, Options};
+use vsjob_engine::{Actions, Actor, Clock, Engine, EngineError, Options};
 use vsjob_workers::{HostError, Pool, Settings, Slaves};
 use vsjob_workflows::{Generations, Site, registry, site_hosts};
 
@@ -50,6 +51,7 @@ pub(crate) fn run(global: &Global, start: &Start, clock: Arc<dyn Clock>) -> Resu
     tell_logs_to_standard_error();
     let files = Files::read(global)?;
     let settings = files.settings(global)?;
+    files.operations_of(&settings)?;
     let slaves = files.slaves()?;
     let site = Site {
         state: settings.state.clone(),
@@ -148,6 +150,11 @@ async fn serve(
         clock,
     });
     pool.open_desk(Arc::new(HouseDesk(Arc::downgrade(&house))));
+    engine
+        .declare(settings.schedules.clone(), from_the_file())
+        .await
+        .map_err(|e| broken(&e))?;
+    tokio::spawn(schedules::keep(Arc::clone(&house)));
     if let Some(claims) = pool.claims() {
         tokio::spawn(tidy::tidy(Arc::clone(&house), claims));
     }
@@ -193,6 +200,14 @@ enum Ended {
     Superseded(HostError),
     /// The engine or the listener is gone.
     Broken(Option<String>),
+}
+
+fn from_the_file() -> Actor {
+    Actor {
+        user: "vsjob".to_owned(),
+        from: "vsjob.toml".to_owned(),
+        reason: None,
+    }
 }
 
 fn stopped(why: Option<String>) -> Complaint {

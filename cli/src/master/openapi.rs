@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{api, clock, generations, hosts, stuck};
+use super::{api, clock, generations, hosts, schedules, stuck};
 use crate::message::{Trouble, TroubleBody};
 
 /// How the API says no, by status.
@@ -54,6 +54,13 @@ const REFUSALS: [(&str, &str); 7] = [
         hosts::host,
         hosts::maintain,
         hosts::forget,
+        schedules::list,
+        schedules::add,
+        schedules::show,
+        schedules::remove,
+        schedules::enable,
+        schedules::disable,
+        schedules::run,
         generations::list,
         generations::verify,
         api::templates,

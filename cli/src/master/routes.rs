@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 
 use super::answer::Refused;
 use super::house::House;
-use super::{api, clock, generations, hosts, openapi, stuck};
+use super::{api, clock, generations, hosts, openapi, schedules, stuck};
 use crate::{Complaint, Exit};
 
 /// All routes.
@@ -39,6 +39,12 @@ pub(crate) fn routes(house: Arc<House>) -> Router {
         .route("/v1/hosts/{host}", get(hosts::host))
         .route("/v1/hosts/{host}/maintenance", post(hosts::maintain))
         .route("/v1/hosts/{host}/forget", post(hosts::forget))
+        .route("/v1/schedules", get(schedules::list).post(schedules::add))
+        .route("/v1/schedules/{schedule}", get(schedules::show))
+        .route("/v1/schedules/{schedule}/remove", post(schedules::remove))
+        .route("/v1/schedules/{schedule}/enable", post(schedules::enable))
+        .route("/v1/schedules/{schedule}/disable", post(schedules::disable))
+        .route("/v1/schedules/{schedule}/run", post(schedules::run))
         .route("/v1/generations", get(generations::list))
         .route(
             "/v1/generations/{guest}/{generation}/verify",

@@ -57,7 +57,7 @@ pub(crate) fn class(priority: Priority) -> Class {
     }
 }
 
-fn priority(class: Class) -> Priority {
+pub(crate) fn priority(class: Class) -> Priority {
     match class {
         Class::High => Priority::High,
         Class::Normal => Priority::Normal,
@@ -85,6 +85,7 @@ pub(crate) fn line(job: &Job) -> JobLine {
         over: job.status.is_over(),
         why: why(job),
         user: job.request.actor.user.clone(),
+        schedule: schedule(job),
         done: u32::try_from(done.count()).unwrap_or(u32::MAX),
         steps: u32::try_from(job.steps.len()).unwrap_or(u32::MAX),
         at: turn
@@ -94,6 +95,11 @@ pub(crate) fn line(job: &Job) -> JobLine {
         started: job.started.map(moment),
         ended: job.ended.map(moment),
     }
+}
+
+fn schedule(job: &Job) -> Option<String> {
+    let key = job.request.key.as_deref()?;
+    vsjob_engine::schedule_of(key).map(str::to_owned)
 }
 
 /// How it stands. Of a batch that is over, how its guests do.

@@ -5,6 +5,7 @@ mod create;
 pub mod entry;
 mod networks;
 mod problem;
+mod schedules;
 mod settings;
 mod slaves;
 mod values;

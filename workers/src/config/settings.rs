@@ -1,13 +1,16 @@
 //! `vsjob.toml`: the settings of the master. The shipped file is compiled in and is the reference: what it does not
 //! have is unknown, what it has is the default, and its values say what type a value has.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
+use vsjob_engine::{Schedule, ScheduleName};
 
 use super::problem::{Problem, Problems, did_you_mean};
+use super::schedules;
 use super::values::{bytes, duration};
 use crate::SshOptions;
 
@@ -33,6 +36,8 @@ pub struct Settings {
     pub generation_tree: String,
     /// The folder of paper hosts, if the hosts are such.
     pub paper: Option<PathBuf>,
+    /// What is submitted by itself.
+    pub schedules: BTreeMap<ScheduleName, Schedule>,
 }
 
 /// How large the store may become, in bytes.
@@ -61,6 +66,7 @@ impl Settings {
         if problems.is_empty() {
             compare("", live.get_ref(), shipped.get_ref(), &mut problems);
         }
+        let schedules = schedules::read(live.get_ref(), &mut problems);
         let mut reader = Reader {
             shipped: shipped.get_ref(),
             live: live.get_ref(),
@@ -84,6 +90,7 @@ impl Settings {
             generations: reader.text("generations", "folder").into(),
             generation_tree: reader.one_of("generations", "tree", &["dir", "btrfs"]),
             paper: optional(reader.text("paper", "directory")),
+            schedules,
         };
         Problems::check(file, text, reader.problems, settings)
     }
@@ -98,6 +105,10 @@ fn compare(path: &str, live: &DeTable<'_>, shipped: &DeTable<'_>, problems: &mut
     for (key, value) in live {
         let name: &str = key.get_ref();
         let full = format!("{path}{name}");
+        // There may be any number of them, and none is shipped.
+        if full == "schedule" {
+            continue;
+        }
         let Some(reference) = shipped.get(name) else {
             let known = shipped.iter().map(|(key, _)| -> &str { key.get_ref() });
             let message = format!("unknown key `{}`", crate::frame::printable(&full));
@@ -214,6 +225,39 @@ mod tests {
         assert_eq!(settings.ssh.config, Some("/x/ssh_config".into()));
         assert_eq!(settings.ssh.keep_alive, Duration::from_secs(60));
         assert_eq!(settings.slots_per_host, 4);
+    }
+
+    #[test]
+    fn the_shipped_example_of_a_schedule_is_one_when_it_is_taken_in() {
+        let (_, example) = SHIPPED.split_once("#[[schedule]]\n").unwrap();
+        let lines = example.lines().map_while(|line| line.strip_prefix('#'));
+        let text = format!("[[schedule]]\n{}", lines.collect::<Vec<_>>().join("\n"));
+        let settings = Settings::parse("vsjob.toml", &text).unwrap();
+        let (name, schedule) = settings.schedules.first_key_value().unwrap();
+        assert_eq!(name.as_str(), "nightly");
+        assert_eq!(
+            (schedule.line.as_str(), schedule.zone.as_str()),
+            ("30 2 * * *", "Europe/Paris")
+        );
+        assert_eq!(schedule.not_after.unwrap().to_string(), "06:00");
+        assert_eq!(schedule.operation, "backup");
+        assert_eq!(schedule.args, [("all".to_owned(), "true".to_owned())]);
+    }
+
+    #[test]
+    fn all_mistakes_of_schedules_are_told() {
+        let text = "[[schedule]]\nname = \"a b\"\ncron = \"61 * * * *\"\nzone = \"UTC\"\noperation = \"demo\"\nnot-after = \"6\"\noverlap = 5\nkron = \"x\"\nparameters = { a = [] }\n[[schedule]]\nname = \"x\"\n";
+        insta::assert_snapshot!(Settings::parse("vsjob.toml", text).unwrap_err(), @r"
+        vsjob.toml:2:8: VSJ0203: `a b` is not a name of a schedule: only a-z, 0-9 and `-` may stand in it
+        vsjob.toml:3:8: VSJ0203: `61` is no minute: there is no such one
+        vsjob.toml:6:13: VSJ0203: `6` is not a time of the day such as `06:00`
+        vsjob.toml:7:11: VSJ0203: `schedule.overlap` is of type string
+        vsjob.toml:8:1: VSJ0202: unknown key `schedule.kron` (did you mean `cron`?)
+        vsjob.toml:9:20: VSJ0203: a parameter is a text, a number or true
+        vsjob.toml:10:1: VSJ0203: the schedule has no `cron`
+        vsjob.toml:10:1: VSJ0203: the schedule has no `zone`
+        vsjob.toml:10:1: VSJ0203: the schedule has no `operation`
+        ");
     }
 
     #[test]
