@@ -90,6 +90,11 @@ impl Core {
         if !self.due().contains(due) {
             return Ok(None);
         }
+        // Its job was taken in, and the note that it was is missing.
+        if let Some(job) = self.job_of(&due.request) {
+            self.fired(due, job, None);
+            return Ok(Some((job, false)));
+        }
         let refused = match planned.map(|new| self.submit(id, new)) {
             Ok(Ok((job, is_new))) => {
                 self.fired(due, job, None);
@@ -103,6 +108,12 @@ impl Core {
         };
         self.miss(due.schedule.clone(), due.due, Missed::Refused(refused));
         Ok(None)
+    }
+
+    fn job_of(&self, request: &Request) -> Option<JobId> {
+        let id = self.world.keys.get(request.key.as_ref()?)?;
+        let job = self.world.jobs.get(id)?;
+        job.request.asks_the_same(request).then_some(*id)
     }
 
     /// Its job is this one, which is known already.

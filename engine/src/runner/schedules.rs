@@ -221,15 +221,11 @@ impl Owner {
         Ok(fired.map(|(id, new)| Submitted { id, new }))
     }
 
-    /// The job that has the key of what is due.
+    /// The job that has the key of what is due, as the index knows it.
     fn known_job(&self, due: &Due) -> Result<Option<Job>, EngineError> {
         let Some(key) = &due.request.key else {
             return Ok(None);
         };
-        let world = self.core.world();
-        if let Some(job) = world.keys.get(key).and_then(|id| world.jobs.get(id)) {
-            return Ok(Some(job.clone()));
-        }
         let reader = self.store.reader();
         match records::by_key(&*reader, key)? {
             Some(id) => records::job(&*reader, id),

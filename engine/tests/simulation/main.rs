@@ -1,5 +1,5 @@
 //! The engine against a pool in which everything goes wrong that can, on virtual time: several jobs that want the same,
-//! hosts that go away, lost, late and doubled answers, operators who cancel, pause and resume, clocks that are set, and
+//! hosts that go away, lost, late and doubled answers, operators who cancel, pause and resume, clocks that are set, schedules, and
 //! a master that dies between any two events, with the last entries durable or not. Then all heals, and every job must
 //! find its end: done or as before. What may never be seen on the way is in `laws.rs`.
 //!
@@ -28,7 +28,7 @@ const SEEDS: Range<u64> = 0..6_000;
 #[test]
 fn whatever_happens_every_job_is_done_or_as_before() {
     let seeds = wanted_seeds();
-    let (mut entries, mut lives, mut jobs) = (0, 0, 0);
+    let (mut entries, mut lives, mut jobs, mut fired) = (0, 0, 0, 0);
     let mut helped = Helped::default();
     for seed in seeds.clone() {
         let mut story = Story::new(seed, false);
@@ -42,19 +42,22 @@ fn whatever_happens_every_job_is_done_or_as_before() {
         entries += more_entries;
         lives += more_lives;
         jobs += more_jobs;
+        fired += story.fired();
         helped.skipped += story.helped.skipped;
         helped.abandoned += story.helped.abandoned;
         helped.turned_back += story.helped.turned_back;
     }
     // A simulation in which little happens proves little.
     let count = seeds.end - seeds.start;
-    println!("{count} seeds: {jobs} jobs, {lives} lives of masters, {entries} entries, {helped:?}");
+    println!(
+        "{count} seeds: {jobs} jobs, {fired} of schedules, {lives} lives of masters, {entries} entries, {helped:?}"
+    );
     assert!(
         helped.skipped > count / 50 && helped.abandoned > count / 50 && helped.turned_back > count / 100,
         "too few were helped"
     );
     assert!(
-        jobs > count && lives > count && entries > 20 * count,
+        jobs > count && fired > count / 20 && lives > count && entries > 20 * count,
         "too little happened"
     );
 }

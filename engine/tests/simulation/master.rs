@@ -21,6 +21,8 @@ pub(crate) struct Master {
     held: bool,
     /// Undos that were owed to a host that is gone for good.
     pub struck: BTreeSet<(JobId, StepNo)>,
+    /// The keys of what was due and is submitted.
+    pub fired: BTreeSet<String>,
 }
 
 impl Master {
@@ -33,6 +35,7 @@ impl Master {
             options,
             held: false,
             struck: BTreeSet::new(),
+            fired: BTreeSet::new(),
         }
     }
 
@@ -40,6 +43,7 @@ impl Master {
     pub(crate) fn write(&mut self, entry: Entry, pool: &Pool) -> laws::Law {
         let was_over = |id: &JobId| self.durable.jobs.get(id).is_some_and(|job| job.status.is_over());
         let was_over = matches!(&entry.event, Event::Job { job, .. } if was_over(job));
+        self.fires_once(&entry.event)?;
         match &entry.event {
             Event::TakenOver => self.held = true,
             Event::Accepted { .. } => self.held = false,
@@ -63,6 +67,7 @@ impl Master {
     pub(crate) fn is_in_step(&self) -> laws::Law {
         if self.core.world().jobs == self.durable.jobs
             && self.core.world().placement == self.durable.placement
+            && self.core.world().schedules == self.durable.schedules
         {
             Ok(())
         } else {

@@ -3,6 +3,7 @@
 mod healing;
 mod line;
 mod operators;
+mod schedules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -121,7 +122,7 @@ impl Story {
             wall: Timestamp::from_millis(1_764_000_000_000),
             steady: Duration::ZERO,
         };
-        Self {
+        let mut story = Self {
             slots: options.slots_per_host,
             master: Master::begin(options, moment),
             rng,
@@ -143,7 +144,9 @@ impl Story {
             unconfirmed: Vec::new(),
             helped: Helped::default(),
             told: tell.then(Vec::new),
-        }
+        };
+        story.schedule(seed);
+        story
     }
 
     /// Entries written, lives of the master, jobs.
@@ -247,6 +250,7 @@ impl Story {
         let (before, moment) = (self.master.core.now(), self.moment());
         let passed = self.now - self.ticked;
         self.master.core.tick(moment);
+        self.fire();
         self.ticked = self.now;
         let now = self.master.core.now();
         if now < before || now.since(before) + Duration::from_millis(1) < passed / 2 {

@@ -22,6 +22,7 @@ impl Story {
             clock: 0,
             together: 0,
         };
+        self.end_schedules();
         for _ in 0..LONGEST_HEALING {
             self.mend();
             self.commit()?;
