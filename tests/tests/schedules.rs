@@ -189,6 +189,41 @@ fn an_operation_that_is_refused_when_it_is_due_is_told_of() -> anyhow::Result<()
     Ok(())
 }
 
+#[test]
+fn a_batch_is_submitted_by_a_schedule_and_each_of_its_jobs_says_so() -> anyhow::Result<()> {
+    let house = House::new()?;
+    house.guest("web", 2, 10)?;
+    let _master = house.program.master()?;
+    let run = |args: &[&str]| house.program.run(args);
+    run(&["guest", "adopt"])?.ok()?;
+    let add = [
+        "schedule",
+        "add",
+        "evening",
+        "guest-stop",
+        "--all",
+        "--cron=@daily",
+        "--zone=UTC",
+    ];
+    run(&add)?.ok()?;
+    let job = run(&["schedule", "run", "evening", "--reason", "early"])?.ok()?;
+    let ended = house.ended(job.trim())?;
+    ensure!(
+        ended["state"] == "succeeded" && ended["reason"] == "early",
+        "{ended}"
+    );
+    ensure!(!house.runs("ldap", 1) && !house.runs("web", 2));
+    let jobs = run(&["status", "--all", "--json"])?.json()?;
+    let ids: Vec<_> = jobs["jobs"].as_array().into_iter().flatten().collect();
+    ensure!(ids.len() == 3, "{jobs}");
+    for job in ids {
+        let id = job["job"].as_str().context("no id")?;
+        let job = run(&["status", id, "--json"])?.json()?;
+        ensure!(job["from"] == "schedule evening", "{job}");
+    }
+    Ok(())
+}
+
 /// The jobs of the schedule, by their keys; and how many they are.
 fn made(program: &Program) -> anyhow::Result<(usize, BTreeSet<String>)> {
     let jobs = program
