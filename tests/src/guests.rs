@@ -127,13 +127,14 @@ pub fn settle_in(storage: &Driver, host: &dyn Host, reference: &Path) -> anyhow:
         .map(drop)
 }
 
-/// What a host says of the guest: whether it has its root and its definition, starts it when it boots, and runs it.
+/// What a host says of the guest `$1`: whether it has its root and its definition, starts it when it boots, and runs it.
 const STATE: &str = r#"
     says() { if "$@"; then echo yes; else echo no; fi; }
-    runs() { [ "$(systemctl show -p ActiveState --value systemd-nspawn@ldap.service)" = active ]; }
-    says test -d "$R/var/lib/machines/ldap"
-    says test -e "$R/etc/systemd/nspawn/ldap.nspawn"
-    says test -L "$R/etc/systemd/system/machines.target.wants/systemd-nspawn@ldap.service"
+    guest=$1
+    runs() { [ "$(systemctl show -p ActiveState --value "systemd-nspawn@$guest.service")" = active ]; }
+    says test -d "$R/var/lib/machines/$1"
+    says test -e "$R/etc/systemd/nspawn/$1.nspawn"
+    says test -L "$R/etc/systemd/system/machines.target.wants/systemd-nspawn@$1.service"
     says runs
 "#;
 
@@ -143,7 +144,7 @@ const STATE: &str = r#"
 /// # Errors
 /// Says what is not so.
 pub fn lives_only_on(world: &dyn World, number: usize, reference: &Path) -> anyhow::Result<()> {
-    is_only_on(world, number)?;
+    is_only_on(world, number, "ldap")?;
     same(reference, world.host(number), "var/lib/machines/ldap")?;
     comes_up_only_on(world, number)
 }
@@ -154,17 +155,33 @@ pub fn lives_only_on(world: &dyn World, number: usize, reference: &Path) -> anyh
 /// # Errors
 /// Says where it is, or is not.
 pub fn comes_up_only_on(world: &dyn World, number: usize) -> anyhow::Result<()> {
-    on_all(world.hosts(), |host| host.reboot())?;
-    is_only_on(world, number).context("after a reboot of every host")
+    called_so_comes_up_only_on(world, number, "ldap")
 }
 
-/// Checks that after a reboot of every host the guest is under its own name on none of them.
+/// The same of a guest of another name.
+///
+/// # Errors
+/// Says where it is, or is not.
+pub fn called_so_comes_up_only_on(world: &dyn World, number: usize, guest: &str) -> anyhow::Result<()> {
+    on_all(world.hosts(), |host| host.reboot())?;
+    is_only_on(world, number, guest).context("after a reboot of every host")
+}
+
+/// Checks that nothing of a guest of that name is on any host, nor runs there.
+///
+/// # Errors
+/// Says where it is.
+pub fn is_nowhere(world: &dyn World, guest: &str) -> anyhow::Result<()> {
+    is_only_on(world, 0, guest)
+}
+
+/// Checks that the guest is under its own name on no host, neither now nor after a reboot of all.
 ///
 /// # Errors
 /// Says where it is.
 pub fn comes_up_nowhere(world: &dyn World) -> anyhow::Result<()> {
-    on_all(world.hosts(), |host| host.reboot())?;
-    is_only_on(world, 0).context("after a reboot of every host")
+    is_nowhere(world, "ldap")?;
+    called_so_comes_up_only_on(world, 0, "ldap")
 }
 
 /// The tree of the removed guest that waits on the host for its purge, if there is one; its definition waits with it.
@@ -185,9 +202,9 @@ pub fn removed(host: &dyn Host) -> anyhow::Result<Option<String>> {
     }
 }
 
-fn is_only_on(world: &dyn World, number: usize) -> anyhow::Result<()> {
+fn is_only_on(world: &dyn World, number: usize, guest: &str) -> anyhow::Result<()> {
     for (at, host) in (1..).zip(world.hosts()) {
-        let said = host.run(STATE, &[])?;
+        let said = host.run(STATE, &[guest])?;
         let expected = if at == number { "yes" } else { "no" };
         ensure!(
             said.lines().count() == 4 && said.lines().all(|line| line == expected),

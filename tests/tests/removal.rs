@@ -205,3 +205,72 @@ fn what_was_removed_does_not_come_back_over_who_has_its_name_or_its_address_by_n
     ensure!(home.volumes()? == [&["ldap".to_owned()][..], &before].concat());
     Ok(())
 }
+
+#[test]
+fn a_guest_has_another_name_and_what_was_kept_of_it_stays_under_the_old_one() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let host = home.house.paper.host(1);
+    let tree = |name: &str| format!("var/lib/machines/{name}");
+    host.write(&format!("{}/etc/hostname", tree("ldap")), "ldap.lab\n")?;
+    home.does(&["backup", "--name=ldap"])?;
+    let refused = home.submit(&["rename", "--name=ldap", "--to=web"])?;
+    ensure!(
+        refused["state"] == "rolled back" && refused["why"]["code"] == "VSJ0446",
+        "{refused}"
+    );
+    ensure!(home.house.runs("ldap", 1), "it was touched");
+
+    home.does(&["rename", "--name=ldap", "--to=web", "--stop"])?;
+    ensure!(home.guests()? == ["web"] && home.volumes()? == ["web"] && home.house.runs("web", 1));
+    ensure!(host.read(&format!("{}/etc/hostname", tree("web")))? == "web.lab\n");
+    host.reboot()?;
+    ensure!(home.house.runs("web", 1) && !home.house.runs("ldap", 1));
+    home.does(&["backup", "--name=web"])?;
+    let kept = home.generations()?;
+    let of: Vec<_> = kept.iter().map(|one| &one["guest"]).collect();
+    ensure!(of == ["ldap", "web"], "{kept:?}");
+
+    // One that stands still does so afterwards, too; and a name that it has chosen itself stays.
+    home.house.program.run(&["guest", "stop", "web"])?.ok()?;
+    host.write(&format!("{}/etc/hostname", tree("web")), "www\n")?;
+    home.does(&["rename", "--name=web", "--to=ldap"])?;
+    ensure!(home.guests()? == ["ldap"] && !home.house.runs("ldap", 1));
+    ensure!(host.read(&format!("{}/etc/hostname", tree("ldap")))? == "www\n");
+    guests::nothing_left(host, &["ldap"])
+}
+
+#[test]
+fn a_name_that_somebody_has_is_not_given_again() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    // The master does not know this one yet.
+    home.house.guest("web", 1, 10)?;
+    let refused = home.submit(&["rename", "--name=ldap", "--to=web", "--stop"])?;
+    ensure!(
+        refused["state"] == "rolled back" && refused["why"]["code"] == "VSJ0476",
+        "{refused}"
+    );
+    ensure!(home.house.runs("ldap", 1) && home.house.runs("web", 1));
+    home.house.program.run(&["guest", "adopt"])?.ok()?;
+    home.house
+        .program
+        .run(&["submit", "rename", "--name=ldap", "--to=web", "--stop"])?
+        .refuses("VSJ0407", 4)
+}
+
+#[test]
+fn who_gets_the_name_of_another_is_compared_whole_with_what_was_kept_of_that_one() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    home.house.guest("web", 1, 10)?;
+    home.house.program.run(&["guest", "adopt"])?.ok()?;
+    let never = "0000000000 0 none";
+    let since = || anyhow::Ok(output(&home.does(&["backup", "--name=ldap"])?, "since")?.to_owned());
+    ensure!(since()? == "none" && since()? != never);
+    home.does(&["rename", "--name=ldap", "--to=old", "--stop"])?;
+    home.does(&["rename", "--name=web", "--to=ldap", "--stop"])?;
+    let compared = since()?;
+    ensure!(
+        compared == never,
+        "what has not changed since {compared} is trusted"
+    );
+    Ok(())
+}

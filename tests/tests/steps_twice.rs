@@ -85,6 +85,10 @@ fn a_remove() -> anyhow::Result<World> {
     settled("remove", &[("name", "ldap"), ("stop", "true")])
 }
 
+fn a_rename() -> anyhow::Result<World> {
+    settled("rename", &[("name", "ldap"), ("to", "web"), ("stop", "true")])
+}
+
 /// A guest on the only host, and an operation on it.
 fn settled(operation: &str, given: &[(&str, &str)]) -> anyhow::Result<World> {
     let (pool, reference) = (PaperPool::new(1)?, tempfile::tempdir()?);
@@ -134,7 +138,7 @@ fn numbers(until: usize) -> impl DoubleEndedIterator<Item = StepNo> {
 
 /// Steps whose probe cannot know, or whose effect a later look would not see as theirs.
 fn probe_never_knows(title: &str) -> bool {
-    ["copy", "unpack", "identity", "limit", "health"]
+    ["copy", "unpack", "identity", "host name", "limit", "health"]
         .iter()
         .any(|word| title.contains(word))
 }
@@ -321,6 +325,43 @@ async fn a_remove_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as_
         let title = world.steps.plan.steps[until.index()].title.clone();
         taken_back_twice(&mut world, until).await.context(title.clone())?;
         ensure!(guests::removed(world.pool.host(1))?.is_none(), "{title}");
+        guests::nothing_left(world.pool.host(1), &["ldap"]).context(title.clone())?;
+        guests::lives_only_on(&world.pool, 1, world.reference.path()).context(title)?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rename_whose_every_step_is_done_twice_is_one_rename() -> anyhow::Result<()> {
+    let mut world = a_rename()?;
+    let host = world.pool.host(1);
+    host.write("var/lib/machines/ldap/etc/hostname", "ldap\n")?;
+    done_twice(&mut world).await?;
+    let host = world.pool.host(1);
+    guests::nothing_left(host, &["web"])?;
+    ensure!(host.read("var/lib/machines/web/etc/hostname")? == "web\n");
+    guests::called_so_comes_up_only_on(&world.pool, 1, "web")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rename_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as_before() -> anyhow::Result<()>
+{
+    let pivot = a_rename()?.steps.plan.pivot().context("it has no pivot")?;
+    for until in numbers(pivot.index()) {
+        let mut world = a_rename()?;
+        let title = world.steps.plan.steps[until.index()].title.clone();
+        for root in [
+            world.reference.path().to_owned(),
+            world.pool.host(1).path("var/lib/machines/ldap"),
+        ] {
+            std::fs::write(root.join("etc/hostname"), "ldap\n")?;
+            let file = std::fs::File::options()
+                .append(true)
+                .open(root.join("etc/hostname"))?;
+            file.set_modified(std::time::UNIX_EPOCH)?;
+        }
+        taken_back_twice(&mut world, until).await.context(title.clone())?;
+        guests::is_nowhere(&world.pool, "web").context(title.clone())?;
         guests::nothing_left(world.pool.host(1), &["ldap"]).context(title.clone())?;
         guests::lives_only_on(&world.pool, 1, world.reference.path()).context(title)?;
     }

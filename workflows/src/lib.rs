@@ -21,6 +21,7 @@ mod purge;
 mod refusal;
 mod remove;
 mod removed;
+mod rename;
 mod request;
 mod restore;
 mod site;

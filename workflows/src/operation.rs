@@ -112,6 +112,7 @@ pub fn operations() -> &'static [Operation] {
         crate::pin::UNPIN,
         crate::remove::OPERATION,
         crate::undelete::OPERATION,
+        crate::rename::OPERATION,
         crate::purge::OPERATION,
         crate::purge::LATER,
         crate::guest::START,

@@ -117,6 +117,7 @@ fn example(name: &str) -> &'static str {
         "restore" => "name=ldap as=web interface=10.0.1.5 start=true",
         "remove" => "name=ldap stop=true",
         "undelete" => "name=web",
+        "rename" => "name=ldap to=directory stop=true",
         "purge" | "purge-later" => "name=ldap host=vsh-02 moved=ldap.moved-1f2e3d4c",
         "guest-start" | "guest-stop" | "guest-enable" | "guest-disable" => "name=ldap",
         "adopt" => "name=mail host=vsh-02",
@@ -376,6 +377,14 @@ fn a_removed_guest_comes_back_in_quarantine_and_its_purge_is_taken_back_last() {
 }
 
 #[test]
+fn a_renamed_guest_is_stopped_and_has_both_places_changed_at_once() {
+    let plan = plan("rename", example("rename"));
+    insta::assert_snapshot!(outline(&plan));
+    let places: Vec<_> = plan.steps.iter().filter(|step| !step.places.is_empty()).collect();
+    assert!(places.len() == 1 && places[0].pivot && places[0].places.len() == 2);
+}
+
+#[test]
 fn of_several_removed_guests_of_a_name_the_job_tells_which_comes_back() {
     let mut site = site();
     site.removed
@@ -462,6 +471,11 @@ fn what_cannot_be_done_is_refused_with_a_code_before_anything_changes() {
             "VSJ0404",
         ),
         ("remove", "name=nobody", "VSJ0405"),
+        ("rename", "name=ldap", "VSJ0403"),
+        ("rename", "name=nobody to=web", "VSJ0405"),
+        ("rename", "name=ldap to=ldap", "VSJ0407"),
+        ("rename", "name=ldap to=../web", "VSJ0404"),
+        ("rename", "name=ldap to=ldap.moved-1f2e3d4c", "VSJ0404"),
         ("undelete", "name=ldap", "VSJ0407"),
         ("undelete", "name=nobody", "VSJ0426"),
         ("undelete", "name=web job=../1f2e3d4c", "VSJ0426"),

@@ -119,8 +119,11 @@ fn begin(at: &Incoming, work: &Work, now: Timestamp) -> io::Result<Outputs> {
         let base = at.generations.newest(&guest);
         let since = match &base {
             None => "none".to_owned(),
-            // Another host has another clock, and copied files have another history.
-            Some((_, base)) if base.host != said("host") => NEVER.to_owned(),
+            // Another host has another clock, and copied files have another history. And who has another address may be
+            // another guest, that was given this name.
+            Some((_, base)) if base.host != said("host") || base.facts.address != said("address") => {
+                NEVER.to_owned()
+            }
             Some((_, base)) => base.since.clone(),
         };
         let draft = Generation {

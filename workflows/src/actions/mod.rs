@@ -6,6 +6,7 @@ pub mod allow_key;
 pub mod ask_budget;
 pub mod await_push;
 pub mod begin_generation;
+pub mod change_hostname;
 pub mod check_copy;
 pub mod check_generation;
 pub mod check_health;
@@ -14,6 +15,7 @@ pub mod check_present;
 pub mod check_reachable;
 pub mod check_removed;
 pub mod check_restore;
+pub mod check_rename;
 pub mod check_source;
 pub mod check_stopped;
 pub mod check_target;
@@ -121,6 +123,8 @@ pub fn registry() -> Registry {
         check_copy::CheckCopy::action(),
         unplace_guest::UnplaceGuest::action(),
         check_removed::CheckRemoved::action(),
+        check_rename::CheckRename::action(),
+        change_hostname::ChangeHostname::action(),
         rename_guest::RenameGuest::action(),
         purge_moved::PurgeMoved::action(),
         place_template::PlaceTemplate::action(),

@@ -1,0 +1,3 @@
+# A name that is written again is as good.
+
+out state absent
