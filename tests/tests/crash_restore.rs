@@ -1,5 +1,6 @@
-//! The crash and fault matrices of `restore`, on paper hosts: whatever the moment of the SIGKILL, and whatever goes wrong
-//! in a step, the guest lives as its generation has it, or there is nothing of it; and the generation is as it was sealed.
+//! The crash and fault matrices of `restore`, on paper hosts, of a guest that is gone and of one that is put back: whatever
+//! the moment of the SIGKILL, and whatever goes wrong in a step, the guest lives as its generation has it, and what it was is
+//! kept; or all is as it was before. The generation is as it was sealed.
 
 use std::path::Path;
 use std::process::Command;
@@ -120,6 +121,154 @@ fn a_restore_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result
     figures::tell(format_args!("restore on paper hosts: {counts}"));
     ensure!(
         counts.forward >= 50 && counts.unwinding >= 15 && counts.reboots >= 25,
+        "too few: {counts:?}"
+    );
+    Ok(())
+}
+
+/// A guest that runs, but not as it should.
+struct PutBack {
+    restore: Restore,
+    intruded: TempDir,
+}
+
+impl PutBack {
+    fn on(worlds: &Worlds) -> anyhow::Result<Self> {
+        let restore = Restore::on(worlds)?;
+        let intruded = tempfile::tempdir()?;
+        copy(restore.reference.path(), intruded.path())?;
+        std::fs::write(intruded.path().join("etc/backdoor"), "open\n")?;
+        std::fs::write(intruded.path().join("var/lib/data/7"), "gone\n")?;
+        Ok(Self { restore, intruded })
+    }
+}
+
+impl Subject for PutBack {
+    fn begin(&self, world: &dyn World) -> anyhow::Result<Life> {
+        let host = world.host(1);
+        guests::settle(host, self.intruded.path())?;
+        self.restore.begin(world)?;
+        Ok(Life {
+            placed: vec![("ldap".to_owned(), host.name().clone())],
+            ..world.life("restore", &[("name", "ldap"), ("replace", "true")])
+        })
+    }
+
+    fn is_done(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
+        let host = world.host(1);
+        ensure!(report.placement == [("ldap".to_owned(), "vsh-01".to_owned())]);
+        guests::nothing_left(host, &["ldap"])?;
+        let mut replaced = Vec::new();
+        for entry in std::fs::read_dir(host.path("var/lib/machines"))? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if name.starts_with("ldap.") {
+                replaced.push(name);
+            }
+        }
+        let [replaced] = &replaced[..] else {
+            anyhow::bail!("{replaced:?} are kept");
+        };
+        ensure!(replaced.starts_with("ldap.replaced-"), "{replaced}");
+        ensure!(host.has(&format!("etc/systemd/nspawn/{replaced}.nspawn")));
+        guests::same(
+            self.intruded.path(),
+            host,
+            &format!("var/lib/machines/{replaced}"),
+        )?;
+        Restore::is_kept(world)?;
+        guests::lives_only_on(world, 1, self.restore.reference.path())
+    }
+
+    fn is_as_before(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
+        ensure!(report.placement == [("ldap".to_owned(), "vsh-01".to_owned())]);
+        let host = world.host(1);
+        guests::nothing_left(host, &["ldap"])?;
+        let left = std::fs::read_dir(host.path("var/lib/machines"))?.count();
+        ensure!(left == 1, "{left} volumes are there");
+        Restore::is_kept(world)?;
+        guests::lives_only_on(world, 1, self.intruded.path())
+    }
+}
+
+#[test]
+fn a_guest_that_is_put_back_with_a_kill_at_every_durable_write_is_put_back_or_as_before() -> anyhow::Result<()>
+{
+    let worlds = Worlds::Paper(1);
+    let counts = matrix::crash_matrix(&PutBack::on(&worlds)?, &worlds, Share::All)?;
+    figures::tell(format_args!("restore --replace on paper hosts: {counts}"));
+    ensure!(
+        counts.forward >= 40 && counts.unwinding >= 200,
+        "too few: {counts:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_guest_that_is_put_back_with_any_fault_in_any_step_is_put_back_or_as_before() -> anyhow::Result<()> {
+    let worlds = Worlds::Paper(1);
+    let counts = faults::fault_matrix(&PutBack::on(&worlds)?, &worlds, Share::All)?;
+    figures::tell(format_args!("restore --replace on paper hosts: {counts}"));
+    ensure!(
+        counts.forward >= 60 && counts.unwinding >= 40 && counts.reboots >= 25,
+        "too few: {counts:?}"
+    );
+    Ok(())
+}
+
+/// Files alone, into a folder of the master.
+struct Files(Restore);
+
+impl Files {
+    /// What is in the master's folder of them.
+    fn left(world: &dyn World) -> anyhow::Result<Vec<String>> {
+        let mut left = Vec::new();
+        for entry in std::fs::read_dir(world.folder().join("out"))? {
+            left.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        Ok(left)
+    }
+}
+
+impl Subject for Files {
+    fn begin(&self, world: &dyn World) -> anyhow::Result<Life> {
+        let out = world.folder().join("out");
+        std::fs::create_dir_all(&out)?;
+        self.0.begin(world)?;
+        let to = out.join("files").display().to_string();
+        Ok(world.life("restore", &[("name", "ldap"), ("path", "var/lib"), ("to", &to)]))
+    }
+
+    fn is_done(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
+        ensure!(report.placement.is_empty(), "{:?}", report.placement);
+        let left = Self::left(world)?;
+        ensure!(left == ["files"], "{left:?}");
+        let compared = Command::new("rsync")
+            .args(["-naHAXSi", "--delete", "--checksum", "--modify-window=-1"])
+            .arg(self.0.reference.path().join("var/lib/"))
+            .arg(world.folder().join("out/files/lib/"))
+            .output()?;
+        ensure!(
+            compared.status.success() && compared.stdout.is_empty(),
+            "{compared:?}"
+        );
+        Restore::is_kept(world)
+    }
+
+    fn is_as_before(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
+        ensure!(report.placement.is_empty(), "{:?}", report.placement);
+        let left = Self::left(world)?;
+        ensure!(left.is_empty(), "{left:?} is left");
+        Restore::is_kept(world)
+    }
+}
+
+#[test]
+fn a_restore_of_files_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
+    let worlds = Worlds::Paper(1);
+    let counts = matrix::crash_matrix(&Files(Restore::on(&worlds)?), &worlds, Share::All)?;
+    figures::tell(format_args!("restore --path: {counts}"));
+    ensure!(
+        counts.forward >= 6 && counts.unwinding >= 3,
         "too few: {counts:?}"
     );
     Ok(())

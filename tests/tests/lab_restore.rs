@@ -127,3 +127,33 @@ fn a_copy_of_last_night_runs_beside_the_living_guest_on_another_host() -> anyhow
     ensure!(one? != two?, "they have one machine-id");
     site.is_in_order()
 }
+
+#[test]
+fn a_guest_that_somebody_broke_into_is_put_back_and_kept_to_be_looked_at() -> anyhow::Result<()> {
+    let Some(site) = Site::with_guest()? else {
+        return Ok(());
+    };
+    site.succeeds(&site.submit(&["backup", "--name", "web"])?)?;
+    let intrude = "cd /var/lib/machines/web && echo mallory >etc/hostname && echo open >etc/backdoor";
+    site.lab.run("vsh-01", intrude)?;
+    let id = site.submit(&["restore", "--name", "web", "--replace", "--grace", "never"])?;
+    site.succeeds(&id)?;
+    until("it answers as it did", || {
+        Ok(answer(ADDRESS).as_deref() == Some("web"))
+    })?;
+    let replaced = format!("web.replaced-{}", &id[id.len() - 8..]);
+    let kept = format!("cat /var/lib/machines/{replaced}/etc/backdoor /etc/systemd/nspawn/{replaced}.nspawn");
+    ensure!(site.lab.run("vsh-01", &kept)?.contains("open"));
+    let gone = "cd /var/lib/machines/web && cat etc/hostname && test ! -e etc/backdoor";
+    ensure!(site.lab.run("vsh-01", gone)?.trim() == "web");
+    site.lab.reboot("vsh-01")?;
+    until("it answers after a reboot", || {
+        Ok(answer(ADDRESS).as_deref() == Some("web"))
+    })?;
+    // Nobody owns it but whoever looks at it: it is shown until it is deleted.
+    let left = site.vsjob(&["gc"])?.ok()?;
+    ensure!(left.contains(&replaced), "{left}");
+    let purge = ["purge", "--name", "web", "--host", "vsh-01", "--moved", &replaced];
+    site.succeeds(&site.submit(&purge)?)?;
+    site.is_in_order()
+}

@@ -160,6 +160,71 @@ fn nothing_that_is_there_is_overwritten() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_guest_is_put_back_and_what_it_was_is_kept_until_a_purge() -> anyhow::Result<()> {
+    let kept = Kept::new()?;
+    let host = kept.house.paper.host(1);
+    host.write("var/lib/machines/ldap/etc/backdoor", "open\n")?;
+    let job = kept.restore(&["--replace", "--grace=0s"])?;
+    ensure!(job["state"] == "succeeded", "{job}");
+    ensure!(kept.house.runs("ldap", 1) && !host.has("var/lib/machines/ldap/etc/backdoor"));
+    for _ in 0..3000 {
+        let names = std::fs::read_dir(host.path("var/lib/machines"))?.count();
+        if names == 1 {
+            return nothing_left(host, &["ldap"]);
+        }
+        std::thread::park_timeout(std::time::Duration::from_millis(20));
+    }
+    anyhow::bail!("it was never deleted: {}", kept.vsjob(&["status"])?.out)
+}
+
+#[test]
+fn a_guest_that_is_put_back_without_a_grace_stays_for_whoever_looks_at_it() -> anyhow::Result<()> {
+    let kept = Kept::new()?;
+    let host = kept.house.paper.host(1);
+    host.write("var/lib/machines/ldap/etc/backdoor", "open\n")?;
+    // Whatever is left of it: here its root alone.
+    host.run("rm \"$R/etc/systemd/nspawn/ldap.nspawn\"", &[])?;
+    let job = kept.restore(&["--replace", "--grace=never"])?;
+    ensure!(job["state"] == "succeeded", "{job}");
+    let id = job["short"].as_str().context("no id")?;
+    ensure!(host.has(&format!("var/lib/machines/ldap.replaced-{id}/etc/backdoor")));
+    ensure!(!host.has("var/lib/machines/ldap/etc/backdoor") && kept.house.runs("ldap", 1));
+    kept.vsjob(&["gc"])?.ok()?;
+    kept.vsjob(&["scan"])?.ok()?;
+    let moved = format!("--moved=ldap.replaced-{id}");
+    let id = kept
+        .vsjob(&["submit", "purge", "--name=ldap", "--host=vsh-01", &moved])?
+        .ok()?;
+    let job = kept.house.ended(&id)?;
+    ensure!(job["state"] == "succeeded", "{job}");
+    ensure!(std::fs::read_dir(host.path("var/lib/machines"))?.count() == 1);
+    Ok(())
+}
+
+#[test]
+fn a_guest_that_is_not_healthy_when_it_is_put_back_runs_as_it_was() -> anyhow::Result<()> {
+    let kept = Kept::new()?;
+    let host = kept.house.paper.host(1);
+    // Nothing succeeds in it as it was, and all does as it is now.
+    let tree = "var/lib/machines/ldap";
+    host.write(&format!("{tree}/paper/exec"), "#!/bin/sh\nexit 1\n")?;
+    host.run(&format!("chmod 755 \"$R/{tree}/paper/exec\""), &[])?;
+    kept.backup()?;
+    host.run(
+        &format!("rm \"$R/{tree}/paper/exec\"; echo yes >\"$R/{tree}/etc/living\""),
+        &[],
+    )?;
+    let job = kept.restore(&["--replace", "--health=is it well"])?;
+    ensure!(
+        job["state"] == "rolled back" && job["why"]["code"] == "VSJ0484",
+        "{job}"
+    );
+    ensure!(host.has("var/lib/machines/ldap/etc/living") && kept.house.runs("ldap", 1));
+    ensure!(std::fs::read_dir(host.path("var/lib/machines"))?.count() == 1);
+    nothing_left(host, &["ldap"])
+}
+
+#[test]
 fn a_generation_is_restored_beside_its_guest_with_an_identity_of_its_own() -> anyhow::Result<()> {
     let kept = Kept::new()?;
     kept.house
@@ -213,5 +278,54 @@ fn a_damaged_generation_is_never_restored_and_the_next_one_is_not_begun_from_it(
     );
     let next = std::fs::read_to_string(kept.backup()?.join("generation.json"))?;
     ensure!(!next.contains(name), "it was begun from the damaged one: {next}");
+    Ok(())
+}
+
+#[test]
+fn files_of_a_generation_come_into_a_new_folder_that_is_roots_alone() -> anyhow::Result<()> {
+    let kept = Kept::new()?;
+    let tree = kept.backup()?.join("tree");
+    let place = tempfile::tempdir()?;
+    for (path, name) in [
+        ("/a b/", "a b"),
+        ("marked", "marked"),
+        ("hole", "hole"),
+        ("out", "out"),
+    ] {
+        let to = place.path().join(format!("to {name}"));
+        let to_flag = format!("--to={}", to.display());
+        let path_flag = format!("--path={path}");
+        let job = kept.restore(&[&path_flag, &to_flag])?;
+        ensure!(job["state"] == "succeeded", "{job}");
+        let only = tempfile::tempdir()?;
+        let source = std::process::Command::new("cp")
+            .args(["-a", "--sparse=always"])
+            .args([&tree.join(name), only.path()])
+            .status()?;
+        ensure!(source.success());
+        let differs = differences(only.path(), &to)?;
+        let differs: Vec<_> = differs.iter().filter(|line| !line.ends_with(" ./")).collect();
+        ensure!(differs.is_empty(), "{name}: {differs:?}");
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&to)?);
+        ensure!(mode & 0o777 == 0o700, "{mode:o}");
+        kept.vsjob(&["submit", "restore", "--name=ldap", &path_flag, &to_flag])?
+            .refuses("VSJ0404", 4)?;
+    }
+    ensure!(std::fs::read_dir(place.path())?.count() == 4, "something is left");
+    Ok(())
+}
+
+#[test]
+fn a_file_that_is_damaged_in_its_generation_comes_nowhere() -> anyhow::Result<()> {
+    let kept = Kept::new()?;
+    let place = tempfile::tempdir()?;
+    std::fs::write(kept.backup()?.join("tree/owned"), "other\n")?;
+    let to = format!("--to={}", place.path().join("to").display());
+    let job = kept.restore(&["--path=owned", &to])?;
+    ensure!(
+        job["state"] == "rolled back" && job["why"]["code"] == "VSJ0498",
+        "{job}"
+    );
+    ensure!(std::fs::read_dir(place.path())?.count() == 0, "something is left");
     Ok(())
 }

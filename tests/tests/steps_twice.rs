@@ -106,19 +106,23 @@ fn settled(operation: &str, given: &[(&str, &str)]) -> anyhow::Result<World> {
     })
 }
 
-/// A guest that was backed up, and is gone.
-async fn a_restore() -> anyhow::Result<World> {
+/// A guest that was backed up, and is gone, or there to be put back.
+async fn a_restore(replace: &str) -> anyhow::Result<World> {
     let mut world = a_backup()?;
     for no in numbers(world.steps.plan.steps.len()) {
         world.steps.perform(no).await?;
     }
-    world.pool.host(1).run(
-        // For another master.
-        "machinectl stop ldap; machinectl disable ldap; rm \"$R/var/lib/vsjob/epoch\"
-         rm -r \"$R/var/lib/machines/ldap\" \"$R/etc/systemd/nspawn/ldap.nspawn\"",
-        &[],
-    )?;
-    let given = [("name", "ldap"), ("host", "vsh-01"), ("health", "true")];
+    let host = world.pool.host(1);
+    // For another master.
+    host.run("rm \"$R/var/lib/vsjob/epoch\"", &[])?;
+    if replace == "false" {
+        host.run(
+            "machinectl stop ldap; machinectl disable ldap
+             rm -r \"$R/var/lib/machines/ldap\" \"$R/etc/systemd/nspawn/ldap.nspawn\"",
+            &[],
+        )?;
+    }
+    let given = [("name", "ldap"), ("host", "vsh-01"), ("replace", replace)];
     world.steps = BySteps::new(&world.pool, "restore", &given, |_| {})?;
     Ok(world)
 }
@@ -281,25 +285,38 @@ async fn a_backup_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_whose_every_step_is_done_twice_is_the_guest_as_it_was() -> anyhow::Result<()> {
-    let mut world = a_restore().await?;
-    done_twice(&mut world).await?;
-    guests::nothing_left(world.pool.host(1), &["ldap"])?;
-    guests::lives_only_on(&world.pool, 1, world.reference.path())
+    for replace in ["false", "true"] {
+        let mut world = a_restore(replace).await?;
+        done_twice(&mut world).await?;
+        guests::nothing_left(world.pool.host(1), &["ldap"])?;
+        guests::lives_only_on(&world.pool, 1, world.reference.path())?;
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restore_taken_back_twice_from_any_step_before_its_pivot_leaves_nothing() -> anyhow::Result<()> {
-    let pivot = a_restore().await?.steps.plan.pivot().context("it has no pivot")?;
-    for until in numbers(pivot.index()) {
-        let mut world = a_restore().await?;
-        let title = world.steps.plan.steps[until.index()].title.clone();
-        taken_back_twice(&mut world, until).await.context(title.clone())?;
-        guests::nothing_left(world.pool.host(1), &[]).context(title.clone())?;
-        ensure!(
-            generations(&world).len() == 1,
-            "{title}: {:?}",
-            generations(&world)
-        );
+async fn a_restore_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as_before() -> anyhow::Result<()>
+{
+    for replace in ["false", "true"] {
+        let pivot = a_restore(replace).await?.steps.plan.pivot();
+        for until in numbers(pivot.context("it has no pivot")?.index()) {
+            let mut world = a_restore(replace).await?;
+            let title = world.steps.plan.steps[until.index()].title.clone();
+            taken_back_twice(&mut world, until).await.context(title.clone())?;
+            ensure!(
+                generations(&world).len() == 1,
+                "{title}: {:?}",
+                generations(&world)
+            );
+            let host = world.pool.host(1);
+            if replace == "false" {
+                guests::nothing_left(host, &[]).context(title)?;
+            } else {
+                let volumes = std::fs::read_dir(host.path("var/lib/machines"))?.count();
+                ensure!(volumes == 1, "{title}: {volumes} volumes");
+                guests::lives_only_on(&world.pool, 1, world.reference.path()).context(title)?;
+            }
+        }
     }
     Ok(())
 }

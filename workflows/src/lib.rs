@@ -24,6 +24,7 @@ mod removed;
 mod rename;
 mod request;
 mod restore;
+mod restore_files;
 mod site;
 #[cfg(test)]
 mod tests;

@@ -280,7 +280,7 @@ pub enum VolumeName {}
 #[derive(Debug)]
 pub enum ShortId {}
 
-/// What a move or a remove leaves behind: `GUEST.moved-JOB`, `GUEST.removed-JOB`.
+/// What a move, a remove or a restore leaves behind: `GUEST.moved-JOB`, `GUEST.removed-JOB`, `GUEST.replaced-JOB`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MovedName {
     guest: GuestName,
@@ -289,7 +289,7 @@ pub struct MovedName {
 }
 
 impl MovedName {
-    const ENDINGS: [&str; 2] = [".moved-", ".removed-"];
+    const ENDINGS: [&str; 3] = [".moved-", ".removed-", ".replaced-"];
 
     /// The guest that it was.
     #[must_use]

@@ -1,6 +1,6 @@
-//! `purge`: what a move left behind is deleted, but only after the copy that placement names has been seen, whole and
-//! startable; and what a remove left behind, which has no other copy. Nothing is deleted under a name that a guest can
-//! have. `purge-later` is what both submit, due after their grace: it holds nothing, and submits the purge, which
+//! `purge`: what a move or a restore left behind is deleted, but only after the copy that placement names has been seen, whole
+//! and startable; and what a remove left behind, which has no other copy. Nothing is deleted under a name that a guest can
+//! have. `purge-later` is what they submit, due after their grace: it holds nothing, and submits the purge, which
 //! is planned by what placement says then. The guest may be on its way elsewhere in that very moment, or not be whole: a purge
 //! that is taken back leaves another `purge-later`, so what waits to be deleted always has an owner. OPERATIONS.md, 'Plans'.
 
@@ -26,7 +26,7 @@ const PARAMETERS: &[Parameter] = &[
 
 pub(crate) const OPERATION: Operation = Operation {
     name: "purge",
-    summary: "delete what a move left behind, after its guest was seen whole where it lives, or a remove",
+    summary: "delete what a move or a restore left behind, after its guest was seen whole where it lives, or a remove",
     parameters: PARAMETERS,
     all: None,
     plan: |reading, site| plan(&Purge::read(reading, site)?, site),
@@ -34,7 +34,7 @@ pub(crate) const OPERATION: Operation = Operation {
 
 pub(crate) const LATER: Operation = Operation {
     name: "purge-later",
-    summary: "purge what a move or a remove left behind, when the grace is over",
+    summary: "purge what a job left behind, when the grace is over",
     parameters: PARAMETERS,
     all: None,
     plan: |reading, site| plan_later(&Purge::read(reading, site)?),

@@ -98,6 +98,14 @@ pub enum Refusal {
         /// Those that are whole as far as is known, the newest first.
         whole: String,
     },
+    /// A generation has no such file.
+    #[error("there is no `{path}` in generation {name}")]
+    NoFile {
+        /// As asked, from the guest's root on.
+        path: String,
+        /// The generation.
+        name: GenerationName,
+    },
     /// No network of networks.conf has that address.
     #[error("no network of networks.conf holds the address {0}")]
     NoNetwork(std::net::IpAddr),
@@ -167,6 +175,7 @@ impl Refusal {
             Self::UnknownTemplate(_) => "VSJ0410",
             Self::UnknownGeneration { .. } => "VSJ0497",
             Self::NotWhole { .. } => "VSJ0499",
+            Self::NoFile { .. } => "VSJ0489",
             Self::NoNetwork(_) => "VSJ0411",
             Self::BadAddress { .. } => "VSJ0412",
             Self::NoHost => "VSJ0413",
@@ -197,9 +206,10 @@ impl Refusal {
             Self::GuestExists { .. } => "choose another name, or rename that one".to_owned(),
             Self::AlreadyThere { .. } => "choose another host with --dst".to_owned(),
             Self::NotThere { .. } => {
-                "leave --src out, or look at `vsjob scan` if you think that placement is wrong".to_owned()
+                "leave --src, or --host, out, or look at `vsjob scan` if you think that placement is wrong".to_owned()
             }
             Self::UnknownGeneration { .. } => "`vsjob generation list` shows those that there are".to_owned(),
+            Self::NoFile { .. } => "it is the path in the guest, without links; `ls` in the folder of the generation, beneath tree/, shows what there is".to_owned(),
             Self::NotWhole { .. } => "name one that is whole with --generation; `vsjob generation list` tells more".to_owned(),
             Self::UnknownTemplate(_) => "templates are files NAME.tar, .tar.gz or .tar.zst in the master's folder of templates".to_owned(),
             Self::NoNetwork(_) => "add its network to networks.conf".to_owned(),

@@ -1,4 +1,5 @@
-//! `restore`: a generation of a guest is brought back to a host, as the guest that it was, or beside it under another name.
+//! `restore`: a generation of a guest is brought back to a host, as the guest that it was, in the place of what became of it,
+//! or beside it under another name.
 //! It is read whole before anything is made of it, sent by the master, counted where it arrived, and started in quarantine;
 //! until it is admitted nothing but the generation is needed to begin anew. OPERATIONS.md, 'Plans'.
 
@@ -6,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use vsjob_engine::UndoKind::Cleaning;
+use vsjob_engine::UndoKind::{Cleaning, Gating};
 use vsjob_engine::{HostName, Lock, Retry, StepNo, Value};
 use vsjob_workers::Capability;
 
@@ -17,19 +18,24 @@ use crate::actions::check_health::CheckHealth;
 use crate::actions::check_restore::CheckRestore;
 use crate::actions::choose_names::{ChooseNames, Names};
 use crate::actions::count_copy::CountCopy;
+use crate::actions::disable_guest::DisableGuest;
 use crate::actions::drop_received::DropReceived;
 use crate::actions::enable_guest::EnableGuest;
+use crate::actions::fence_guest::FenceGuest;
+use crate::actions::hand_over::HandOver;
 use crate::actions::make_volume::MakeVolume;
 use crate::actions::put_definition::PutDefinition;
+use crate::actions::read_facts::ReadFacts;
 use crate::actions::rename_volume::RenameVolume;
 use crate::actions::send_generation::SendGeneration;
 use crate::actions::start_quarantined::StartQuarantined;
+use crate::actions::stop_guest::StopGuest;
 use crate::actions::write_identity::WriteIdentity;
 use crate::create::Link;
 use crate::generation::Facts;
 use crate::{
     CpuPercent, DeviceName, GenerationName, Given, GuestName, Held, Line, Megabytes, Operation, Parameter,
-    Planned, Planner, Reading, Refusal, Site, SiteHost, YesNo,
+    Planned, Planner, Reading, Refusal, Site, SiteHost, Span, YesNo,
 };
 
 pub(crate) const OPERATION: Operation = Operation {
@@ -38,7 +44,22 @@ pub(crate) const OPERATION: Operation = Operation {
     parameters: &[
         Parameter::GUEST,
         Parameter::optional("generation", "GENERATION", "which (the newest that is whole)"),
+        Parameter::optional(
+            "path",
+            "PATH",
+            "only this file or folder of it, to a folder of the master",
+        ),
+        Parameter::optional("to", "DIR", "with --path: the folder, which is made for it"),
         Parameter::optional("host", "HOST", "where (where it was)"),
+        Parameter::switch(
+            "replace",
+            "in the place of the guest that is there, which is stopped and kept under another name",
+        ),
+        Parameter::optional(
+            "grace",
+            "TIME|never",
+            "with --replace: when what was there is deleted (7d)",
+        ),
         Parameter::optional(
             "as",
             "GUEST",
@@ -61,7 +82,10 @@ pub(crate) const OPERATION: Operation = Operation {
         Parameter::switch("start", "start it, also if it did not run"),
     ],
     all: None,
-    plan: |reading, site| plan(&Restore::read(reading, site)?, site),
+    plan: |reading, site| match reading.optional("path")? {
+        Some(path) => crate::restore_files::plan(reading, &path, site),
+        None => plan(&Restore::read(reading, site)?, site),
+    },
 };
 
 /// Its host may be booted anew, however slowly: what was sent is there still.
@@ -80,12 +104,30 @@ struct Restore {
     /// It is to have an identity of its own.
     link: Option<Link>,
     host: HostName,
+    /// It takes the place of the guest that is there.
+    replaces: Option<Grace>,
     /// Where the guest lived, if that is elsewhere.
     before: Option<HostName>,
     definition: Definition,
     running: bool,
     enabled: bool,
     health: Line,
+}
+
+/// When what was there is deleted; none is never.
+struct Grace(Option<Span>);
+
+impl Grace {
+    fn read(request: &Reading<'_>) -> Result<Self, Refusal> {
+        match request.optional::<String>("grace")?.as_deref() {
+            Some("never") => Ok(Self(None)),
+            Some(text) => text
+                .parse()
+                .map(|span| Self(Some(span)))
+                .map_err(|why| Refusal::bad("grace", &why)),
+            None => Ok(Self(Some(Span(Duration::from_secs(7 * 24 * 3600))))),
+        }
+    }
 }
 
 /// What its definition will say.
@@ -112,12 +154,32 @@ impl Restore {
             let host = host.clone();
             return Err(Refusal::GuestExists { guest, host });
         }
+        let replaces = match request.switch("replace")? {
+            true if link.is_some() => {
+                return Err(Refusal::bad("replace", &"with --as nothing is replaced"));
+            }
+            true => Some(Grace::read(request)?),
+            false if request.optional::<Line>("grace")?.is_some() => {
+                return Err(Refusal::bad("grace", &"it goes with --replace"));
+            }
+            false => None,
+        };
+        if request.optional::<Line>("to")?.is_some() {
+            return Err(Refusal::bad("to", &"it goes with --path"));
+        }
         for only in ["interface", "gateway", "domain", "nameserver"] {
             if link.is_none() && request.optional::<Line>(only)?.is_some() {
                 return Err(Refusal::bad(only, &"it goes with --as"));
             }
         }
         let host = choose_host(request, place, &generation.host, site)?;
+        if let (Some(_), Some(place)) = (&replaces, place.filter(|place| **place != host)) {
+            return Err(Refusal::NotThere {
+                guest,
+                host: place.clone(),
+                said: host,
+            });
+        }
         let facts = &generation.facts;
         Ok(Self {
             before: place.filter(|place| **place != host).cloned(),
@@ -130,6 +192,7 @@ impl Restore {
             guest,
             link,
             host,
+            replaces,
         })
     }
 }
@@ -199,9 +262,20 @@ fn plan(request: &Restore, site: &Site) -> Result<Planned, Refusal> {
 
     let names = checked(&mut p, request, site)?;
     let (volume, received) = arrived(&mut p, request, site, names)?;
+    if request.replaces.is_some() {
+        put_aside(&mut p, request, names);
+    }
     let definition = named(&mut p, request, names)?;
     admitted(&mut p, request, names, [volume, definition]);
     p.on(host, DropReceived { job: names.job }).strikes(&[received]);
+    if let Some(Grace(Some(grace))) = request.replaces {
+        p.here(HandOver {
+            guest: guest.clone(),
+            host: Line::of(host).map_err(|why| Refusal::bad("host", &why))?,
+            moved: names.replaced,
+            grace,
+        });
+    }
 
     let mut locks = held(request);
     locks.push(Held::Guest(guest.clone()).alone());
@@ -233,6 +307,7 @@ fn checked(p: &mut Planner, request: &Restore, site: &Site) -> Result<Names, Ref
         address: request.definition.address.clone(),
         device: request.definition.device.clone(),
         bytes,
+        replaces: request.replaces.is_some().into(),
     };
     if let Some(before) = &request.before {
         site.known(before)?;
@@ -329,6 +404,38 @@ fn arrived(
         },
     );
     Ok((volume, received))
+}
+
+/// Whoever has the name on the host is stopped, and nothing starts it any more. It has run until now.
+fn put_aside(p: &mut Planner, request: &Restore, names: Names) {
+    let (host, guest) = (&request.host, &request.guest);
+    let was = p.on(host, ReadFacts { guest: guest.clone() }).answers();
+    p.on(
+        host,
+        DisableGuest {
+            guest: guest.clone(),
+            enabled: was.enabled.into(),
+            running: was.running.into(),
+        },
+    )
+    .undo(Gating);
+    p.on(
+        host,
+        StopGuest {
+            guest: guest.clone(),
+            running: was.running.into(),
+        },
+    )
+    .undo(Gating);
+    p.on(
+        host,
+        FenceGuest {
+            guest: guest.clone(),
+            moved: names.replaced,
+        },
+    )
+    .undo(Gating)
+    .creates("volume", format!("{guest}.replaced-{{job}}"));
 }
 
 /// It is a guest of the host, under its name. The step that wrote its definition.

@@ -139,6 +139,13 @@ fn outline(plan: &Plan) -> String {
     plan.steps.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// It is handed to a purge.
+fn is_kept(name: &str) -> bool {
+    [".moved-", ".replaced-"]
+        .iter()
+        .any(|ending| name.contains(ending))
+}
+
 #[test]
 fn every_operation_makes_a_plan_that_keeps_the_rules() {
     for operation in operations() {
@@ -179,8 +186,7 @@ fn every_operation_makes_a_plan_that_keeps_the_rules() {
         let struck: BTreeSet<_> = plan.steps.iter().flat_map(|step| &step.strikes).collect();
         for (no, step) in plan.numbered() {
             // What waits for its purge has that job as its owner.
-            let waits = |name: &str| name.contains(".moved-") || name.contains(".removed-");
-            if step.creates.iter().any(|object| !waits(&object.name)) {
+            if step.creates.iter().any(|object| !is_kept(&object.name)) {
                 assert!(
                     struck.contains(&no),
                     "{}: what step {no} creates is never struck",
@@ -279,6 +285,14 @@ fn a_guest_is_created_under_another_name_and_admitted_last() {
 #[test]
 fn a_restore_reads_the_generation_first_and_admits_the_guest_last() {
     insta::assert_snapshot!(outline(&plan("restore", example("restore"))));
+}
+
+#[test]
+fn a_guest_is_put_back_only_when_its_generation_has_arrived_and_what_it_was_is_kept() {
+    let plan = |given: &str| outline(&plan("restore", &format!("name=ldap replace=true {given}")));
+    insta::assert_snapshot!(plan(""));
+    assert!(plan("grace=1d").contains("hand what is left to a purge"));
+    assert!(!plan("grace=never").contains("purge"));
 }
 
 #[test]
@@ -490,6 +504,20 @@ fn what_cannot_be_done_is_refused_with_a_code_before_anything_changes() {
         ),
         ("restore", "name=ldap generation=../../etc", "VSJ0404"),
         ("restore", "name=ldap interface=10.0.1.5", "VSJ0404"),
+        ("restore", "name=ldap replace=true host=vsh-02", "VSJ0409"),
+        (
+            "restore",
+            "name=ldap replace=true as=web interface=10.0.1.5",
+            "VSJ0404",
+        ),
+        ("restore", "name=ldap grace=7d", "VSJ0404"),
+        ("restore", "name=ldap replace=true grace=soon", "VSJ0404"),
+        ("restore", "name=ldap path=etc/passwd to=/tmp/new", "VSJ0489"),
+        ("restore", "name=ldap path=../../etc to=/tmp/new", "VSJ0489"),
+        ("restore", "name=ldap path=/ to=/tmp/new", "VSJ0489"),
+        ("restore", "name=ldap path=. to=/tmp/new", "VSJ0489"),
+        ("restore", "name=ldap path=etc replace=true", "VSJ0404"),
+        ("restore", "name=ldap to=/tmp/new", "VSJ0404"),
         ("restore", "name=ldap as=web", "VSJ0403"),
         ("restore", "name=ldap as=ldap interface=10.0.1.5", "VSJ0407"),
         ("restore", "name=ldap as=web interface=10.9.1.5", "VSJ0411"),

@@ -72,8 +72,8 @@ impl Run {
             let said = self.site.lab.run(host, GUESTS)?;
             for line in said.lines() {
                 let (what, name) = line.split_once(' ').context("half a line")?;
-                // What a move has fenced is no guest: nobody can start it, and `gc` knows whose it is.
-                if !name.contains(".moved-") {
+                // What a job has fenced is no guest: nobody can start it, and `gc` knows whose it is.
+                if !name.contains(".moved-") && !name.contains(".replaced-") {
                     let guest = facts.entry(name.to_owned()).or_default();
                     guest.insert((host.clone(), what.to_owned()));
                 }

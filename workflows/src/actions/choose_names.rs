@@ -19,6 +19,8 @@ master_action! {
         moved: VolumeName,
         /// What of it waits to be deleted once it is removed.
         removed: VolumeName,
+        /// What the guest was before it was put back.
+        replaced: VolumeName,
         /// A read-only picture of it.
         snapshot: VolumeName,
     }
@@ -33,6 +35,7 @@ fn choose(_: Context, work: Work) -> Performing {
             ("partial".to_owned(), format!("{guest}.partial-{job}")),
             ("moved".to_owned(), format!("{guest}.moved-{job}")),
             ("removed".to_owned(), format!("{guest}.removed-{job}")),
+            ("replaced".to_owned(), format!("{guest}.replaced-{job}")),
             ("snapshot".to_owned(), format!(".vsjob-{job}-1")),
             ("job".to_owned(), job),
         ]))

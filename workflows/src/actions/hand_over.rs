@@ -1,4 +1,4 @@
-//! Hands what a move or a remove left behind to jobs of their own. The job is over without them, so no lock is held for days. One
+//! Hands what a move, a remove or a restore left behind to jobs of their own. The job is over without them, so no lock is held for days. One
 //! waits for the end of the grace, and only then the purge is planned: by then the guest may live elsewhere again, and
 //! the copy to be seen first is the one that placement names that day.
 

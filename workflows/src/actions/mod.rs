@@ -21,6 +21,7 @@ pub mod check_stopped;
 pub mod check_target;
 pub mod choose_names;
 pub mod complete_generation;
+pub mod copy_files;
 pub mod count_copy;
 pub mod demo;
 pub mod disable_guest;
@@ -136,6 +137,8 @@ pub fn registry() -> Registry {
         check_generation::CheckGeneration::action(),
         await_push::AwaitPush::action(),
         send_generation::SendGeneration::action(),
+        copy_files::CopyFiles::action(),
+        copy_files::NameFiles::action(),
         tell_state::TellState::action(),
         adopt_guest::AdoptGuest::action(),
         scan_host::ScanHost::action(),

@@ -1,8 +1,8 @@
-# MOVED: deletes what a move or a remove left here.
+# MOVED: deletes what a job left here.
 
 case $1 in
-*.moved-???????? | *.removed-????????) ;;
-*) fail permanent VSJ0488 "$1 is not what a move or a remove leaves behind" ;;
+*.moved-???????? | *.removed-???????? | *.replaced-????????) ;;
+*) fail permanent VSJ0488 "$1 is not what a job leaves behind" ;;
 esac
 guest_undefine "$1"
 volume_delete "$1"

@@ -108,6 +108,27 @@ impl Manifest {
             .collect())
     }
 
+    /// The records of what is at `path` and beneath it, as a manifest of that alone; none if nothing is there.
+    pub(crate) fn below(&self, path: &Path) -> Option<Self> {
+        self.records.get(path)?;
+        let of_it = self.records.iter().filter_map(|(name, record)| {
+            let rest = name.strip_prefix(path).ok()?;
+            let name = match rest.as_os_str().is_empty() {
+                true => Path::new("."),
+                false => rest,
+            };
+            Some((name.to_owned(), record.clone()))
+        });
+        Some(Self {
+            records: of_it.collect(),
+        })
+    }
+
+    /// How many records there are.
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
     /// Writes it into a file, which is on the disk then; its checksum.
     pub(crate) fn write(&self, path: &Path) -> io::Result<String> {
         let mut hasher = blake3::Hasher::new();
@@ -214,10 +235,11 @@ pub(crate) fn room(root: &Path) -> io::Result<u64> {
 
 type Visit<'a> = dyn FnMut(&Path, &Path, &Metadata) -> io::Result<()> + 'a;
 
-/// Visits the tree at `root`, itself included, with each file's path and its name in the tree.
+/// Visits the tree at `root`, which may be a single file, itself included, with each file's path and its name in the tree.
 fn walk(root: &Path, visit: &mut Visit<'_>) -> io::Result<()> {
-    let mut folders = vec![PathBuf::new()];
-    visit(root, Path::new("."), &fs::symlink_metadata(root)?)?;
+    let metadata = fs::symlink_metadata(root)?;
+    visit(root, Path::new("."), &metadata)?;
+    let mut folders: Vec<PathBuf> = metadata.is_dir().then(PathBuf::new).into_iter().collect();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(root.join(&folder))? {
             let entry = entry?;
