@@ -1,5 +1,8 @@
 //! What holds for every operation and every action, and the plans as they stand.
 
+mod refusals;
+mod scripts;
+
 use std::collections::BTreeSet;
 use std::process::Command;
 
@@ -141,7 +144,7 @@ fn outline(plan: &Plan) -> String {
 
 /// It is handed to a purge.
 fn is_kept(name: &str) -> bool {
-    [".moved-", ".replaced-"]
+    [".moved-", ".removed-", ".replaced-"]
         .iter()
         .any(|ending| name.contains(ending))
 }
@@ -444,201 +447,4 @@ fn a_purge_of_a_removed_guest_looks_at_no_other_and_takes_what_is_not_its_own_fr
         operation("purge").unwrap().plan(&moved, &site).is_err(),
         "of a guest that lives nowhere"
     );
-}
-
-#[test]
-fn what_cannot_be_done_is_refused_with_a_code_before_anything_changes() {
-    for (name, given, code) in [
-        ("move", "name=ldap", "VSJ0403"),
-        ("move", "name=ldap dst=vsh-02 speed=1", "VSJ0402"),
-        ("move", "name=../ldap dst=vsh-02", "VSJ0404"),
-        ("move", "name=l;dap dst=vsh-02", "VSJ0404"),
-        ("move", "name=nobody dst=vsh-02", "VSJ0405"),
-        ("move", "name=ldap dst=vsh-09", "VSJ0406"),
-        ("move", "name=ldap dst=vsh-01", "VSJ0408"),
-        ("move", "name=ldap dst=vsh-02 src=vsh-03", "VSJ0409"),
-        ("move", "name=ldap dst=vsh-02 max-downtime=soon", "VSJ0404"),
-        ("move", "name=ldap dst=vsh-02 on-budget=maybe", "VSJ0404"),
-        (
-            "create",
-            "name=ldap interface=10.0.1.5 template=debian",
-            "VSJ0407",
-        ),
-        ("create", "name=web interface=10.0.1.5", "VSJ0403"),
-        ("create", "name=web interface=10.0.1.5 template=suse", "VSJ0410"),
-        ("create", "name=web interface=10.9.1.5 template=debian", "VSJ0411"),
-        (
-            "create",
-            "name=web interface=10.0.1.255 template=debian",
-            "VSJ0412",
-        ),
-        ("create", "name=web interface=10.0.1.1 template=debian", "VSJ0412"),
-        (
-            "create",
-            "name=web interface=127.0.0.1/8 template=debian",
-            "VSJ0412",
-        ),
-        ("purge", "name=ldap host=vsh-02 moved=ldap", "VSJ0404"),
-        (
-            "purge",
-            "name=ldap host=vsh-02 moved=web.removed-1f2e3d4c",
-            "VSJ0404",
-        ),
-        ("remove", "name=nobody", "VSJ0405"),
-        ("rename", "name=ldap", "VSJ0403"),
-        ("rename", "name=nobody to=web", "VSJ0405"),
-        ("rename", "name=ldap to=ldap", "VSJ0407"),
-        ("rename", "name=ldap to=../web", "VSJ0404"),
-        ("rename", "name=ldap to=ldap.moved-1f2e3d4c", "VSJ0404"),
-        ("undelete", "name=ldap", "VSJ0407"),
-        ("undelete", "name=nobody", "VSJ0426"),
-        ("undelete", "name=web job=../1f2e3d4c", "VSJ0426"),
-        ("remove", "name=ldap host=vsh-02", "VSJ0409"),
-        ("remove", "name=ldap grace=soon", "VSJ0404"),
-        ("adopt", "name=ldap host=vsh-02", "VSJ0407"),
-        ("restore", "name=nobody", "VSJ0499"),
-        (
-            "restore",
-            "name=ldap generation=20261128T023000000Z-ffffffff",
-            "VSJ0499",
-        ),
-        ("restore", "name=ldap generation=../../etc", "VSJ0404"),
-        ("restore", "name=ldap interface=10.0.1.5", "VSJ0404"),
-        ("restore", "name=ldap replace=true host=vsh-02", "VSJ0409"),
-        (
-            "restore",
-            "name=ldap replace=true as=web interface=10.0.1.5",
-            "VSJ0404",
-        ),
-        ("restore", "name=ldap grace=7d", "VSJ0404"),
-        ("restore", "name=ldap replace=true grace=soon", "VSJ0404"),
-        ("restore", "name=ldap path=etc/passwd to=/tmp/new", "VSJ0489"),
-        ("restore", "name=ldap path=../../etc to=/tmp/new", "VSJ0489"),
-        ("restore", "name=ldap path=/ to=/tmp/new", "VSJ0489"),
-        ("restore", "name=ldap path=. to=/tmp/new", "VSJ0489"),
-        ("restore", "name=ldap path=etc replace=true", "VSJ0404"),
-        ("restore", "name=ldap to=/tmp/new", "VSJ0404"),
-        ("restore", "name=ldap as=web", "VSJ0403"),
-        ("restore", "name=ldap as=ldap interface=10.0.1.5", "VSJ0407"),
-        ("restore", "name=ldap as=web interface=10.9.1.5", "VSJ0411"),
-        ("restore", "name=ldap host=vsh-09", "VSJ0406"),
-    ] {
-        let refusal = refusal(name, given);
-        assert_eq!(refusal.code(), code, "{name} {given}: {refusal}");
-        assert!(!refusal.hint().is_empty());
-    }
-    let long = "x".repeat(300);
-    assert_eq!(
-        refusal("move", &format!("name={long} dst=vsh-02")).code(),
-        "VSJ0404"
-    );
-    let mut line = parameters("dst=vsh-02");
-    line.insert("name".to_owned(), "ldap\nrm".to_owned());
-    let refused = operation("move").unwrap().plan(&line, &site()).unwrap_err();
-    assert_eq!(refused.code(), "VSJ0404");
-    assert!(!refused.to_string().contains('\n'));
-    assert_eq!(operation("mvoe").unwrap_err().hint(), "did you mean `move`?");
-}
-
-#[test]
-fn nothing_new_is_sent_to_a_host_in_maintenance_and_what_is_there_may_leave_it() {
-    let vsh = |number: u32| format!("vsh-0{number}").parse().unwrap();
-    let in_maintenance = |hosts: &[u32]| Site {
-        maintenance: hosts.iter().map(|number| vsh(*number)).collect(),
-        ..site()
-    };
-    let plan = |name: &str, given: &str, site: &Site| operation(name).unwrap().plan(&parameters(given), site);
-    let refused = |name: &str, given: &str, site: &Site| plan(name, given, site).unwrap_err().code();
-
-    let target = in_maintenance(&[2]);
-    assert_eq!(refused("move", "name=ldap dst=vsh-02", &target), "VSJ0541");
-    let new = "name=web interface=10.0.1.5 template=debian";
-    let there = format!("{new} host=vsh-02");
-    assert_eq!(refused("create", &there, &target), "VSJ0541");
-    // vsh-01 has a guest and vsh-02 none, but is not chosen.
-    let chosen = plan("create", new, &target).unwrap();
-    assert!(chosen.plan.hosts().contains(&vsh(1)) && !chosen.plan.hosts().contains(&vsh(2)));
-    assert_eq!(refused("create", new, &in_maintenance(&[1, 2])), "VSJ0413");
-
-    let source = in_maintenance(&[1]);
-    for (name, given) in [
-        ("move", "name=ldap dst=vsh-02"),
-        ("guest-stop", "name=ldap"),
-        ("purge", "name=ldap host=vsh-02 moved=ldap.moved-1f2e3d4c"),
-    ] {
-        assert!(plan(name, given, &source).is_ok(), "{name}");
-    }
-}
-
-#[test]
-fn every_code_is_explained() {
-    let mut texts = vec![include_str!("refusal.rs").to_owned()];
-    let actions = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/actions")).unwrap();
-    texts.extend(actions.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()));
-    texts.extend(drivers().map(|driver| driver.library.to_owned()));
-    let transfer = Drivers::default().library(vsjob_workers::Library::Transfer);
-    texts.push(transfer.to_owned());
-    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors");
-    for text in texts {
-        for (at, _) in text.match_indices("VSJ04") {
-            let code = &text[at..at + 7];
-            let path = format!("{docs}/{code}.md");
-            let told = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{path} is missing"));
-            assert!(told.starts_with(&format!("# {code}: ")), "{path}");
-        }
-    }
-}
-
-#[test]
-fn every_script_passes_shellcheck() {
-    if Command::new("shellcheck").arg("--version").output().is_err() {
-        eprintln!("skipped: needs shellcheck");
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let mut files = vec![];
-    let mut add = |name: &str, text: &str| {
-        let path = folder.path().join(format!("{name}.sh"));
-        std::fs::write(&path, text).unwrap();
-        files.push(path);
-    };
-    for driver in drivers() {
-        add(driver.name, driver.library);
-    }
-    let transfer = Drivers::default().library(vsjob_workers::Library::Transfer);
-    add("transfer", transfer);
-    for action in registry().iter() {
-        let Action::Host(action) = action else { continue };
-        add(&format!("{}.do", action.name), action.do_);
-        add(&format!("{}.probe", action.name), action.probe);
-        add(&format!("{}.undo", action.name), action.undo);
-    }
-    // Variables and functions of one part are used in others: what is said about that is not meant.
-    let output = Command::new("shellcheck")
-        .args(["-s", "sh", "-e", "SC2034,SC2154,SC2148"])
-        .args(&files)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
-}
-
-#[test]
-fn no_script_takes_a_name_of_the_loop_of_its_channel() {
-    for action in registry().iter() {
-        let Action::Host(action) = action else { continue };
-        for side in [Side::Probe, Side::Do, Side::Undo] {
-            let Some(script) = action.script(side, &Drivers::default()) else {
-                continue;
-            };
-            let taken = script
-                .text
-                .split_whitespace()
-                .find(|word| word.starts_with("loop_"));
-            assert_eq!(taken, None, "{}", script.name);
-        }
-    }
 }
