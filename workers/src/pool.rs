@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::sync::{mpsc, watch};
@@ -14,6 +15,10 @@ use crate::host::{Host, HostParts};
 use crate::line::{Line, PaperLine, SshLine};
 use crate::perform::{Claims, Performer};
 use crate::{Action, Consents, Context, Desk, HostError, Registry, Settings, Slave, Slaves, launched};
+
+/// How long is waited until a host is asked again to remove what a job has left, at first and at most.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// All hosts, and what can be done on them.
 pub struct Pool {
@@ -188,6 +193,20 @@ fn line_to(slave: &Slave, settings: &Settings) -> Box<dyn Line> {
     ))
 }
 
+/// Removes the run directories of a job that is over. A host that cannot be asked now is asked again: it may be back on the
+/// connection that it had, and is looked through as a whole only when it is claimed.
+async fn forget_on(host: &Arc<Host>, job: JobId, clock: &dyn Clock) {
+    let mut wait = FIRST_WAIT;
+    while let Some(epoch) = host.claimed().await {
+        let Err(trouble) = launched::forget(host, epoch, job).await else {
+            return;
+        };
+        tracing::debug!(%job, host = %host.name(), ?trouble, "run directories stay for now");
+        clock.sleep(wait).await;
+        wait = LONGEST_WAIT.min(wait * 2);
+    }
+}
+
 impl Actions for Pool {
     fn knows(&self, action: &ActionRef) -> bool {
         self.registry.find(action).is_some()
@@ -205,16 +224,9 @@ impl Actions for Pool {
             .iter()
             .filter_map(|name| self.hosts.get(name).cloned())
             .collect();
+        let clock = Arc::clone(&self.context.clock);
         Box::pin(async move {
-            join_all(hosts.iter().map(|host| async move {
-                let Some(epoch) = host.claimed().await else {
-                    return;
-                };
-                if let Err(trouble) = launched::forget(host, epoch, job).await {
-                    tracing::debug!(%job, host = %host.name(), ?trouble, "run directories stay; gc finds them");
-                }
-            }))
-            .await;
+            join_all(hosts.iter().map(|host| forget_on(host, job, &*clock))).await;
         })
     }
 

@@ -26,6 +26,7 @@ mod request;
 mod restore;
 mod restore_files;
 mod site;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod undelete;

@@ -107,6 +107,8 @@ pub fn operations() -> &'static [Operation] {
         crate::move_::OPERATION,
         crate::backup::OPERATION,
         crate::restore::OPERATION,
+        crate::stored::GET,
+        crate::stored::PUT,
         crate::prune::OPERATION,
         crate::pin::PIN,
         crate::pin::UNPIN,

@@ -117,6 +117,8 @@ fn example(name: &str) -> &'static str {
         "generation-pin" | "generation-unpin" => "name=ldap generation=20261128T023000000Z-1f2e3d4c",
         "generation-prune" => "name=ldap keep=7d4w6m",
         "backup" => "name=ldap cold=true",
+        "get" => "name=ldap",
+        "put" => "name=ldap host=vsh-02",
         "restore" => "name=ldap as=web interface=10.0.1.5 start=true",
         "remove" => "name=ldap stop=true",
         "undelete" => "name=web",
@@ -288,6 +290,13 @@ fn a_guest_is_created_under_another_name_and_admitted_last() {
 #[test]
 fn a_restore_reads_the_generation_first_and_admits_the_guest_last() {
     insta::assert_snapshot!(outline(&plan("restore", example("restore"))));
+}
+
+#[test]
+fn a_get_is_a_backup_and_a_put_is_a_restore() {
+    assert_eq!(plan("get", "name=ldap"), plan("backup", "name=ldap"));
+    let put = "name=ldap host=vsh-02";
+    assert_eq!(plan("put", put), plan("restore", put));
 }
 
 #[test]

@@ -20,7 +20,8 @@ pub(crate) async fn tidy(house: Arc<House>, mut claims: UnboundedReceiver<Claim>
         }
         for job in claim.jobs() {
             match is_settled(&house, job).await {
-                Ok(true) => house.pool.forget(job, vec![claim.host.clone()]).await,
+                // One host that goes away meanwhile keeps no other waiting.
+                Ok(true) => drop(tokio::spawn(house.pool.forget(job, vec![claim.host.clone()]))),
                 Ok(false) => {}
                 Err(error) => tracing::warn!(%job, host = %claim.host, "run directories stay: {error}"),
             }

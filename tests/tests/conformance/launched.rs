@@ -249,3 +249,23 @@ pub(crate) async fn when_a_job_is_over_nothing_of_it_stays(bench: &Bench) -> any
     assert!(!bench.ground.has(&run), "a power cut brought it back");
     Ok(())
 }
+
+/// How long it is seen that nobody gives up: longer than a cut line takes to be noticed.
+const A_WHILE: Duration = Duration::from_secs(4);
+
+pub(crate) async fn what_a_host_has_of_a_job_that_ended_while_it_was_away_goes_when_it_is_back(
+    bench: &Bench,
+) -> anyhow::Result<()> {
+    let work = bench.work(&APPEND, &[&bench.file, "x", "0"]);
+    assert!(done(&bench.pool.perform(work).await));
+    let run = format!("var/lib/vsjob/run/{}-1-1", bench.job);
+    assert!(bench.ground.has(&run));
+    bench.ground.cut()?;
+    let mut forgetting = tokio::spawn(bench.pool.forget(bench.job, vec![bench.ground.host()]));
+    let given_up = tokio::time::timeout(A_WHILE, &mut forgetting).await;
+    assert!(given_up.is_err(), "it is not tried again");
+    bench.ground.heal()?;
+    forgetting.await?;
+    assert!(!bench.ground.has(&run));
+    Ok(())
+}

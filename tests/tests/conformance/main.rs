@@ -253,6 +253,7 @@ on_each_ground! {
     launched::a_run_directory_that_lost_its_files_holds_up_nobody,
     launched::a_host_that_is_away_is_waited_for,
     launched::when_a_job_is_over_nothing_of_it_stays,
+    launched::what_a_host_has_of_a_job_that_ended_while_it_was_away_goes_when_it_is_back,
     epochs::an_older_master_changes_nothing,
     storage::a_volume_is_made_renamed_and_removed_from_any_half_way_point,
     storage::a_volume_is_removed_with_all_that_is_in_it,

@@ -1,0 +1,206 @@
+//! The crash matrices of what people do to a guest where it is, start, stop, enable, disable, and of the deletion of what
+//! was removed: whatever the moment of the SIGKILL, it is done, or all is as before. And every operation has a matrix.
+
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use tempfile::TempDir;
+use vsjob_tests::hosts::{World, Worlds};
+use vsjob_tests::master::{self, Life, Report};
+use vsjob_tests::matrix::{self, Share, Subject};
+use vsjob_tests::{figures, guests};
+use vsjob_workflows::operations;
+
+/// How a guest is: whether it starts with its host, and whether it runs.
+type State = (bool, bool);
+
+/// An order for a guest that is in one state and is to come into another.
+struct Order {
+    operation: &'static str,
+    before: State,
+    after: State,
+    reference: TempDir,
+}
+
+const STATE: &str = r#"
+    says() { if "$@"; then echo yes; else echo no; fi; }
+    runs() { [ "$(systemctl show -p ActiveState --value systemd-nspawn@ldap.service)" = active ]; }
+    says test -L "$R/etc/systemd/system/machines.target.wants/systemd-nspawn@ldap.service"
+    says runs
+"#;
+
+impl Order {
+    fn is(&self, world: &dyn World, report: &Report, (enabled, running): State) -> anyhow::Result<()> {
+        let host = world.host(1);
+        ensure!(report.placement == [("ldap".to_owned(), host.name().to_string())]);
+        guests::nothing_left(host, &["ldap"])?;
+        guests::same(self.reference.path(), host, "var/lib/machines/ldap")?;
+        let word = |so| if so { "yes" } else { "no" };
+        let state = host.run(STATE, &[])?;
+        ensure!(
+            state == format!("{}\n{}\n", word(enabled), word(running)),
+            "{state}"
+        );
+        Ok(())
+    }
+}
+
+impl Subject for Order {
+    fn begin(&self, world: &dyn World) -> anyhow::Result<Life> {
+        let host = world.host(1);
+        guests::settle(host, self.reference.path())?;
+        if !self.before.0 {
+            host.run("machinectl disable ldap 2>/dev/null", &[])?;
+        }
+        if !self.before.1 {
+            host.run("machinectl terminate ldap", &[])?;
+        }
+        Ok(Life {
+            placed: vec![("ldap".to_owned(), host.name().clone())],
+            ..world.life(self.operation, &[("name", "ldap")])
+        })
+    }
+
+    fn is_done(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
+        self.is(world, report, self.after)
+    }
+
+    fn is_as_before(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
+        self.is(world, report, self.before)
+    }
+}
+
+/// The deletion of a guest that was removed.
+struct Purge {
+    reference: TempDir,
+}
+
+impl Subject for Purge {
+    fn begin(&self, world: &dyn World) -> anyhow::Result<Life> {
+        let host = world.host(1);
+        guests::settle(host, self.reference.path())?;
+        let args = [
+            ("name", "ldap"),
+            ("stop", "true"),
+            ("no-keep", "true"),
+            ("grace", "365d"),
+        ];
+        let remove = Life {
+            placed: vec![("ldap".to_owned(), host.name().clone())],
+            ..world.life("remove", &args)
+        };
+        remove.run()?.context("a life without a crash died")?;
+        let tree = guests::removed(host)?.context("it is not there any more")?;
+        let name = Path::new(&tree).file_name().and_then(|name| name.to_str());
+        let name = name.context("it has no name")?;
+        Ok(world.life(
+            "purge",
+            &[("name", "ldap"), ("host", host.name().as_str()), ("moved", name)],
+        ))
+    }
+
+    fn is_done(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
+        ensure!(report.placement.is_empty(), "{:?}", report.placement);
+        ensure!(guests::removed(world.host(1))?.is_none(), "it is there still");
+        guests::nothing_left(world.host(1), &[])
+    }
+
+    fn is_as_before(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
+        ensure!(report.placement.is_empty(), "{:?}", report.placement);
+        let host = world.host(1);
+        let tree = guests::removed(host)?.context("it is not there any more")?;
+        guests::same(self.reference.path(), host, &tree)
+    }
+}
+
+#[test]
+fn a_master() -> anyhow::Result<()> {
+    master::serve_if_asked()
+}
+
+fn reference(worlds: &Worlds) -> anyhow::Result<TempDir> {
+    let reference = tempfile::tempdir()?;
+    guests::tree(worlds, reference.path())?;
+    Ok(reference)
+}
+
+#[test]
+fn what_is_done_to_a_guest_is_done_or_as_before_whenever_the_master_is_killed() -> anyhow::Result<()> {
+    let worlds = Worlds::Paper(1);
+    for (operation, before, after) in [
+        ("guest-start", (true, false), (true, true)),
+        ("guest-stop", (true, true), (true, false)),
+        ("guest-enable", (false, true), (true, true)),
+        ("guest-disable", (true, true), (false, true)),
+    ] {
+        let order = Order {
+            operation,
+            before,
+            after,
+            reference: reference(&worlds)?,
+        };
+        let counts = matrix::crash_matrix(&order, &worlds, Share::All).context(operation)?;
+        figures::tell(format_args!("{operation} on paper hosts: {counts}"));
+        ensure!(
+            counts.forward >= 10 && counts.unwinding >= 4,
+            "too few: {counts:?}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_purge_killed_at_every_durable_write_deletes_what_was_removed_and_nothing_else() -> anyhow::Result<()> {
+    let worlds = Worlds::Paper(1);
+    let purge = Purge {
+        reference: reference(&worlds)?,
+    };
+    let counts = matrix::crash_matrix(&purge, &worlds, Share::All)?;
+    figures::tell(format_args!("purge on paper hosts: {counts}"));
+    ensure!(counts.forward >= 8, "too few: {counts:?}");
+    Ok(())
+}
+
+/// What has no matrix of its own, and why.
+const WITHOUT: [(&str, &str); 7] = [
+    ("get", "made of the steps of a backup"),
+    ("put", "made of the steps of a restore"),
+    ("adopt", "changes nothing on a host, and one record of the master"),
+    ("purge-later", "submits a purge, and changes nothing else"),
+    (
+        "generation-pin",
+        "one rename on the master, tried by its own test",
+    ),
+    ("generation-unpin", "the same"),
+    ("generation-prune", "the last step of a backup"),
+];
+
+#[test]
+fn every_operation_has_a_matrix_or_a_reason() -> anyhow::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut texts = String::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if name.starts_with("crash_") && name.ends_with(".rs") && name != "crash_guest.rs" {
+            texts += &std::fs::read_to_string(path)?;
+        }
+    }
+    texts += include_str!("crash_guest.rs")
+        .split("const WITHOUT")
+        .next()
+        .unwrap_or_default();
+    for operation in operations() {
+        let has = texts.contains(&format!("\"{}\"", operation.name));
+        let is_excused = WITHOUT.iter().any(|(name, _)| *name == operation.name);
+        ensure!(
+            has != is_excused,
+            "{}: a matrix {has}, and a reason {is_excused}",
+            operation.name
+        );
+    }
+    Ok(())
+}
