@@ -7,7 +7,7 @@ use std::str::FromStr;
 use vsjob_engine::HostName;
 use vsjob_workers::RunName;
 use vsjob_workflows::{
-    CpuPercent, DeviceName, GuestName, Line, Megabytes, MovedName, OnBudget, Span, TemplateName, VlanId,
+    CpuPercent, DeviceName, GuestName, Leftover, Line, Megabytes, OnBudget, Span, TemplateName, VlanId,
 };
 
 /// The bytes as each of the names.
@@ -19,7 +19,7 @@ pub(crate) fn names(bytes: &[u8]) {
     is_a_name_if_accepted::<GuestName>(text, 46);
     is_a_name_if_accepted::<TemplateName>(text, 63);
     is_a_name_if_accepted::<DeviceName>(text, 15);
-    is_a_name_if_accepted::<MovedName>(text, 61);
+    is_a_name_if_accepted::<Leftover>(text, 61);
     is_a_name_if_accepted::<RunName>(text, 54);
     assert!(text.parse::<GuestName>().is_err() || !text.contains('.'));
     if let Some(line) = printed_as_read::<Line>(text) {

@@ -216,6 +216,20 @@ fn is_only_on(world: &dyn World, number: usize, guest: &str) -> anyhow::Result<(
     Ok(())
 }
 
+/// Copies a folder of this machine, with everything that its files have.
+///
+/// # Errors
+/// It cannot be copied.
+pub fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let mut copy = Command::new("cp");
+    let copied = copy
+        .args(["-a", "--no-target-directory"])
+        .args([from, to])
+        .status()?;
+    ensure!(copied.success(), "cp: {copied}");
+    Ok(())
+}
+
 /// Takes a copy of a tree of a host as the reference that [`same`] compares it with later.
 ///
 /// # Errors

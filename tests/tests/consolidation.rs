@@ -68,6 +68,12 @@ impl Kept {
         Ok(folder)
     }
 
+    fn is_as_sealed(&self, generation: &Path) -> anyhow::Result<()> {
+        let name = generation.file_name().and_then(|name| name.to_str());
+        let verify = ["generation", "verify", "--name=ldap", name.context("no name")?];
+        self.vsjob(&verify)?.ok().map(drop)
+    }
+
     fn list(&self) -> anyhow::Result<Vec<Value>> {
         let list = self.vsjob(&["generation", "list", "--json"])?.json()?;
         Ok(list["generations"].as_array().context("no list")?.clone())
@@ -437,13 +443,7 @@ fn on_a_btrfs_each_generation_is_a_sealed_subvolume_that_began_as_the_last_one()
         std::fs::write(second.join("tree/new"), "").is_err(),
         "it can be written"
     );
-    let name = first
-        .file_name()
-        .context("no name")?
-        .to_string_lossy()
-        .into_owned();
-    kept.vsjob(&["generation", "verify", "--name=ldap", &name])?
-        .ok()?;
+    kept.is_as_sealed(&first)?;
 
     // Taken back, and pruned, subvolumes go too.
     kept.write("paper/exec", "#!/bin/sh\nexit 1\n")?;
@@ -478,13 +478,7 @@ fn a_full_disk_in_the_middle_leaves_the_last_generation_and_with_room_the_next_o
         "something is left of it"
     );
     nothing_left(kept.house.paper.host(1), &["ldap"])?;
-    let name = first
-        .file_name()
-        .context("no name")?
-        .to_string_lossy()
-        .into_owned();
-    kept.vsjob(&["generation", "verify", "--name=ldap", &name])?
-        .ok()?;
+    kept.is_as_sealed(&first)?;
     kept.run("rm large; echo small >small")?;
     kept.is_the_guest(&kept.backed_up(&[])?)
 }

@@ -28,15 +28,6 @@ fn generations(folder: &Path) -> Generations {
     }
 }
 
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
-    let copied = Command::new("cp")
-        .args(["-a", "--no-target-directory"])
-        .args([from, to])
-        .status()?;
-    ensure!(copied.success(), "cp: {copied}");
-    Ok(())
-}
-
 impl Backup {
     /// With a generation, and a guest that has changed since.
     fn on(worlds: &Worlds, mode: &'static str) -> anyhow::Result<Self> {
@@ -48,7 +39,7 @@ impl Backup {
         life.run()?.context("a life without a crash died")?;
         let guest = "ldap".parse()?;
         let kept = before.path().join("generations");
-        copy(&life.folder.join("state/generations"), &kept)?;
+        guests::copy(&life.folder.join("state/generations"), &kept)?;
         let all = generations(&kept).list(&guest);
         let last = all.last().context("no generation")?.0.clone();
         std::fs::write(reference.path().join("var/lib/data/7"), "entry 8\n")?;
@@ -104,7 +95,7 @@ impl Subject for Backup {
         guests::settle(world.host(1), self.reference.path())?;
         let state = world.folder().join("state");
         std::fs::create_dir_all(&state)?;
-        copy(
+        guests::copy(
             &self.before.path().join("generations"),
             &state.join("generations"),
         )?;

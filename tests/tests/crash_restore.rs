@@ -2,7 +2,6 @@
 //! the moment of the SIGKILL, and whatever goes wrong in a step, the guest lives as its generation has it, and what it was is
 //! kept; or all is as it was before. The generation is as it was sealed.
 
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, ensure};
@@ -19,15 +18,6 @@ struct Restore {
     kept: TempDir,
 }
 
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
-    let copied = Command::new("cp")
-        .args(["-a", "--no-target-directory"])
-        .args([from, to])
-        .status()?;
-    ensure!(copied.success(), "cp: {copied}");
-    Ok(())
-}
-
 impl Restore {
     /// With a generation of a guest that ran and was enabled.
     fn on(worlds: &Worlds) -> anyhow::Result<Self> {
@@ -40,7 +30,7 @@ impl Restore {
             ..world.life("backup", &[("name", "ldap")])
         };
         life.run()?.context("a life without a crash died")?;
-        copy(
+        guests::copy(
             &life.folder.join("state/generations"),
             &kept.path().join("generations"),
         )?;
@@ -72,7 +62,7 @@ impl Subject for Restore {
     fn begin(&self, world: &dyn World) -> anyhow::Result<Life> {
         let state = world.folder().join("state");
         std::fs::create_dir_all(&state)?;
-        copy(&self.kept.path().join("generations"), &state.join("generations"))?;
+        guests::copy(&self.kept.path().join("generations"), &state.join("generations"))?;
         Ok(world.life("restore", &[("name", "ldap"), ("host", "vsh-02")]))
     }
 
@@ -136,7 +126,7 @@ impl PutBack {
     fn on(worlds: &Worlds) -> anyhow::Result<Self> {
         let restore = Restore::on(worlds)?;
         let intruded = tempfile::tempdir()?;
-        copy(restore.reference.path(), intruded.path())?;
+        guests::copy(restore.reference.path(), intruded.path())?;
         std::fs::write(intruded.path().join("etc/backdoor"), "open\n")?;
         std::fs::write(intruded.path().join("var/lib/data/7"), "gone\n")?;
         Ok(Self { restore, intruded })

@@ -2,6 +2,7 @@
 //! An action that a plan is made of is one file under `actions/`, with its scripts beside it.
 
 pub mod actions;
+mod admission;
 mod adopt;
 mod backup;
 mod backup_conf;
@@ -39,7 +40,7 @@ pub use generation::{
     Difference, Facts, Generation, GenerationName, Generations, Keep, SnapshotMode, TreeKind,
 };
 pub use names::{
-    BadAmount, CpuPercent, DeviceName, GuestName, Line, Megabytes, MovedName, OnBudget, ShortId, Span,
+    BadAmount, CpuPercent, DeviceName, GuestName, Leftover, Line, Megabytes, OnBudget, ShortId, Span,
     TemplateName, VlanId, VolumeName, YesNo,
 };
 pub use operation::{Held, Operation, Planned, operation, operations};

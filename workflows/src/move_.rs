@@ -7,10 +7,8 @@ use vsjob_engine::UndoKind::{Cleaning, Gating};
 use vsjob_engine::{HostName, Retry, StepNo};
 use vsjob_workers::Capability;
 
-use crate::actions::admit_guest::AdmitGuest;
 use crate::actions::allow_key::AllowKey;
 use crate::actions::ask_budget::AskBudget;
-use crate::actions::check_health::CheckHealth;
 use crate::actions::check_reachable::CheckReachable;
 use crate::actions::check_source::CheckSource;
 use crate::actions::check_target::CheckTarget;
@@ -29,9 +27,9 @@ use crate::actions::read_facts::ReadFacts;
 use crate::actions::rename_volume::RenameVolume;
 use crate::actions::send_last::{LastSent, SendLast};
 use crate::actions::send_passes::{PassesSent, SendPasses};
-use crate::actions::start_quarantined::StartQuarantined;
 use crate::actions::stop_guest::StopGuest;
 use crate::actions::verify_copy::VerifyCopy;
+use crate::admission::Admission;
 use crate::batch::Many;
 use crate::{
     GuestName, Held, Line, OnBudget, Operation, Parameter, Planned, Planner, Reading, Ref, Refusal, Site,
@@ -86,18 +84,16 @@ struct Move {
 
 impl Move {
     fn read(request: &Reading<'_>) -> Result<Self, Refusal> {
-        let span = |name, seconds| {
-            let given = request.optional(name)?;
-            Ok(given.unwrap_or(Span(Duration::from_secs(seconds))))
-        };
         Ok(Self {
             guest: request.required("name")?,
             to: request.required("dst")?,
             from: request.optional("src")?,
-            max_downtime: span("max-downtime", 5)?,
+            max_downtime: request
+                .optional("max-downtime")?
+                .unwrap_or(Span(Duration::from_secs(5))),
             on_budget: request.optional("on-budget")?.unwrap_or_default(),
             health: request.optional("health")?.unwrap_or_default(),
-            grace: span("grace", 7 * 24 * 3600)?,
+            grace: request.optional("grace")?.unwrap_or(Span::GRACE),
         })
     }
 
@@ -365,38 +361,17 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
         },
     )
     .undo(Cleaning);
-    let quarantine = p
-        .on(
-            to,
-            StartQuarantined {
-                guest: guest.clone(),
-                running: running.into(),
-            },
-        )
-        .undo(Cleaning)
-        .creates("quarantine", format!("vsjob_q_{guest}"))
-        .no();
-    p.on(
-        to,
-        CheckHealth {
-            guest: guest.clone(),
-            running: running.into(),
-            address: was.address.into(),
-            command: request.health.clone(),
-        },
-    );
-    p.on(
-        to,
-        AdmitGuest {
-            guest: guest.clone(),
-            running: running.into(),
-            address: was.address.into(),
-            job: names.job,
-        },
-    )
-    .pivot()
+    Admission {
+        guest,
+        host: to,
+        running: running.into(),
+        address: was.address.into(),
+        health: &request.health,
+        job: names.job,
+    }
+    .plan(&mut p)
     .places(guest, to)
-    .strikes(&[volume, definition, quarantine]);
+    .strikes(&[volume, definition]);
     p.on(
         to,
         EnableGuest {

@@ -143,6 +143,11 @@ impl fmt::Display for CpuPercent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(pub Duration);
 
+impl Span {
+    /// How long what a job has left behind is kept, if nobody says otherwise.
+    pub const GRACE: Self = Self(Duration::from_secs(7 * 24 * 3600));
+}
+
 impl FromStr for Span {
     type Err = BadAmount;
 
@@ -282,13 +287,13 @@ pub enum ShortId {}
 
 /// What a move, a remove or a restore leaves behind: `GUEST.moved-JOB`, `GUEST.removed-JOB`, `GUEST.replaced-JOB`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MovedName {
+pub struct Leftover {
     guest: GuestName,
     ending: &'static str,
     job: String,
 }
 
-impl MovedName {
+impl Leftover {
     const ENDINGS: [&str; 3] = [".moved-", ".removed-", ".replaced-"];
 
     /// The guest that it was.
@@ -304,7 +309,7 @@ impl MovedName {
     }
 }
 
-impl FromStr for MovedName {
+impl FromStr for Leftover {
     type Err = BadAmount;
 
     fn from_str(text: &str) -> Result<Self, BadAmount> {
@@ -323,7 +328,7 @@ impl FromStr for MovedName {
     }
 }
 
-impl fmt::Display for MovedName {
+impl fmt::Display for Leftover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}{}", self.guest, self.ending, self.job)
     }
@@ -344,7 +349,7 @@ mod tests {
     #[test]
     fn only_what_a_job_left_behind_has_a_name_that_can_be_purged() {
         for (text, removed) in [("ldap.moved-1f2e3d4c", false), ("ldap.removed-1f2e3d4c", true)] {
-            let name: MovedName = text.parse().unwrap();
+            let name: Leftover = text.parse().unwrap();
             assert_eq!((name.to_string().as_str(), name.is_removed()), (text, removed));
             assert_eq!(name.guest().as_str(), "ldap");
         }
@@ -358,7 +363,7 @@ mod tests {
             "ldap.moved-1f2e3d4c.removed-1f2e3d4c",
             "ldap.removed-1f2e3d4c\n",
         ] {
-            assert!(bad.parse::<MovedName>().is_err(), "{bad:?} was accepted");
+            assert!(bad.parse::<Leftover>().is_err(), "{bad:?} was accepted");
         }
     }
 

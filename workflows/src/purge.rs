@@ -11,7 +11,7 @@ use crate::actions::check_copy::CheckCopy;
 use crate::actions::hand_over::{BeginPurge, KeepForLater};
 use crate::actions::purge_moved::PurgeMoved;
 use crate::{
-    GuestName, Held, Line, MovedName, Operation, Parameter, Planned, Planner, Reading, Refusal, Site,
+    GuestName, Held, Leftover, Line, Operation, Parameter, Planned, Planner, Reading, Refusal, Site,
 };
 
 const PARAMETERS: &[Parameter] = &[
@@ -43,14 +43,14 @@ pub(crate) const LATER: Operation = Operation {
 struct Purge {
     guest: GuestName,
     host: HostName,
-    moved: MovedName,
+    moved: Leftover,
 }
 
 impl Purge {
     fn read(request: &Reading<'_>, site: &Site) -> Result<Self, Refusal> {
         let host = request.required("host")?;
         site.known(&host)?;
-        let (guest, moved): (GuestName, MovedName) = (request.required("name")?, request.required("moved")?);
+        let (guest, moved): (GuestName, Leftover) = (request.required("name")?, request.required("moved")?);
         // What is locked, and looked at first, is the guest.
         if *moved.guest() != guest {
             return Err(Refusal::bad("moved", &format!("it is not of {guest}")));

@@ -3,8 +3,6 @@
 //! nowhere; a purge deletes it after the grace, and until then `undelete` takes it back. Whatever fails before, it is as
 //! it was; a last generation that was sealed by then stays, as good as any other. OPERATIONS.md, 'Plans'.
 
-use std::time::Duration;
-
 use vsjob_engine::HostName;
 use vsjob_engine::UndoKind::{Cleaning, Gating};
 
@@ -54,11 +52,10 @@ impl Remove {
         if let Some(said) = request.optional::<HostName>("host")?.filter(|said| *said != host) {
             return Err(Refusal::NotThere { guest, host, said });
         }
-        let week = Span(Duration::from_secs(7 * 24 * 3600));
         Ok(Self {
             stop: request.switch("stop")?,
             keep: !request.switch("no-keep")?,
-            grace: request.optional("grace")?.unwrap_or(week),
+            grace: request.optional("grace")?.unwrap_or(Span::GRACE),
             guest,
             host,
         })

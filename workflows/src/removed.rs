@@ -3,13 +3,13 @@
 
 use vsjob_engine::{Engine, EngineError, Filter, HostName, Job, JobId, Outputs, Status, Value};
 
-use crate::{Given, GuestName, MovedName};
+use crate::{Given, GuestName, Leftover};
 
 /// A guest that was removed, and that nothing has begun to delete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removed {
     /// What it is called meanwhile.
-    pub name: MovedName,
+    pub name: Leftover,
     /// The host that it is on.
     pub host: HostName,
     /// The remove.
@@ -35,7 +35,7 @@ impl Removed {
     }
 
     /// Of a remove, by what its steps have answered.
-    fn of(remove: &Job, host: HostName, name: MovedName, purge: String) -> Option<Self> {
+    fn of(remove: &Job, host: HostName, name: Leftover, purge: String) -> Option<Self> {
         let steps = remove.plan.steps.iter().zip(&remove.steps);
         let read = steps
             .filter(|(step, _)| step.action.name == "read-facts")
@@ -68,7 +68,7 @@ pub async fn removed(engine: &Engine) -> Result<Vec<Removed>, EngineError> {
 }
 
 /// What a job waits to delete that a remove has left: where, what, its key, and that remove.
-fn waits(later: &Job) -> Option<(HostName, MovedName, String, JobId)> {
+fn waits(later: &Job) -> Option<(HostName, Leftover, String, JobId)> {
     if later.request.operation != "purge-later" || !matches!(later.status, Status::Queued | Status::Paused(_))
     {
         return None;
@@ -77,7 +77,7 @@ fn waits(later: &Job) -> Option<(HostName, MovedName, String, JobId)> {
         let mut args = later.request.args.iter();
         args.find_map(|(known, value)| (known == name).then_some(value))
     };
-    let name: MovedName = arg("moved")?.parse().ok()?;
+    let name: Leftover = arg("moved")?.parse().ok()?;
     let key = later.request.key.as_ref()?;
     let remove = key.strip_prefix("purge-later-of-")?.parse().ok()?;
     name.is_removed()

@@ -4,11 +4,9 @@
 //! made. OPERATIONS.md; docs/decisions.
 
 use vsjob_engine::HostName;
-use vsjob_engine::UndoKind::{Cleaning, Gating};
+use vsjob_engine::UndoKind::Gating;
 
-use crate::actions::admit_guest::AdmitGuest;
 use crate::actions::change_hostname::ChangeHostname;
-use crate::actions::check_health::CheckHealth;
 use crate::actions::check_rename::CheckRename;
 use crate::actions::check_stopped::CheckStopped;
 use crate::actions::choose_names::ChooseNames;
@@ -16,7 +14,7 @@ use crate::actions::drop_received::DropReceived;
 use crate::actions::enable_guest::EnableGuest;
 use crate::actions::read_facts::ReadFacts;
 use crate::actions::rename_guest::RenameGuest;
-use crate::actions::start_quarantined::StartQuarantined;
+use crate::admission::Admission;
 use crate::remove::stand_still;
 use crate::{GuestName, Held, Line, Operation, Parameter, Planned, Planner, Reading, Refusal, Site};
 
@@ -100,39 +98,17 @@ fn plan(request: &Rename) -> Result<Planned, Refusal> {
         },
     )
     .undo(Gating);
-    let quarantine = p
-        .on(
-            host,
-            StartQuarantined {
-                guest: to.clone(),
-                running: running.into(),
-            },
-        )
-        .undo(Cleaning)
-        .creates("quarantine", format!("vsjob_q_{to}"))
-        .no();
-    p.on(
+    Admission {
+        guest: to,
         host,
-        CheckHealth {
-            guest: to.clone(),
-            running: running.into(),
-            address: address.into(),
-            command: Line::default(),
-        },
-    );
-    p.on(
-        host,
-        AdmitGuest {
-            guest: to.clone(),
-            running: running.into(),
-            address: address.into(),
-            job: names.job,
-        },
-    )
-    .pivot()
+        running: running.into(),
+        address: address.into(),
+        health: &Line::default(),
+        job: names.job,
+    }
+    .plan(&mut p)
     .unplaces(guest)
-    .places(to, host)
-    .strikes(&[quarantine]);
+    .places(to, host);
     p.on(
         host,
         EnableGuest {

@@ -11,10 +11,8 @@ use vsjob_engine::UndoKind::{Cleaning, Gating};
 use vsjob_engine::{HostName, Lock, Retry, StepNo, Value};
 use vsjob_workers::Capability;
 
-use crate::actions::admit_guest::AdmitGuest;
 use crate::actions::await_push::AwaitPush;
 use crate::actions::check_generation::CheckGeneration;
-use crate::actions::check_health::CheckHealth;
 use crate::actions::check_restore::CheckRestore;
 use crate::actions::choose_names::{ChooseNames, Names};
 use crate::actions::count_copy::CountCopy;
@@ -28,9 +26,9 @@ use crate::actions::put_definition::PutDefinition;
 use crate::actions::read_facts::ReadFacts;
 use crate::actions::rename_volume::RenameVolume;
 use crate::actions::send_generation::SendGeneration;
-use crate::actions::start_quarantined::StartQuarantined;
 use crate::actions::stop_guest::StopGuest;
 use crate::actions::write_identity::WriteIdentity;
+use crate::admission::Admission;
 use crate::create::Link;
 use crate::generation::Facts;
 use crate::{
@@ -125,7 +123,7 @@ impl Grace {
                 .parse()
                 .map(|span| Self(Some(span)))
                 .map_err(|why| Refusal::bad("grace", &why)),
-            None => Ok(Self(Some(Span(Duration::from_secs(7 * 24 * 3600))))),
+            None => Ok(Self(Some(Span::GRACE))),
         }
     }
 }
@@ -495,39 +493,17 @@ fn admitted(p: &mut Planner, request: &Restore, names: Names, made: [StepNo; 2])
     let (host, guest) = (&request.host, &request.guest);
     let running = YesNo::from(request.running);
     let address = &request.definition.address;
-    let quarantine = p
-        .on(
-            host,
-            StartQuarantined {
-                guest: guest.clone(),
-                running: running.into(),
-            },
-        )
-        .undo(Cleaning)
-        .creates("quarantine", format!("vsjob_q_{guest}"))
-        .no();
-    p.on(
+    Admission {
+        guest,
         host,
-        CheckHealth {
-            guest: guest.clone(),
-            running: running.into(),
-            address: address.clone().into(),
-            command: request.health.clone(),
-        },
-    );
-    p.on(
-        host,
-        AdmitGuest {
-            guest: guest.clone(),
-            running: running.into(),
-            address: address.clone().into(),
-            job: names.job,
-        },
-    )
-    .pivot()
+        running: running.into(),
+        address: address.clone().into(),
+        health: &request.health,
+        job: names.job,
+    }
+    .plan(p)
     .places(guest, host)
-    .strikes(&made)
-    .strikes(&[quarantine]);
+    .strikes(&made);
     if request.enabled {
         p.on(
             host,

@@ -5,17 +5,15 @@
 
 use std::net::IpAddr;
 
-use vsjob_engine::UndoKind::{Cleaning, Gating};
+use vsjob_engine::UndoKind::Gating;
 
-use crate::actions::admit_guest::AdmitGuest;
-use crate::actions::check_health::CheckHealth;
 use crate::actions::check_removed::CheckRemoved;
 use crate::actions::choose_names::ChooseNames;
 use crate::actions::drop_received::DropReceived;
 use crate::actions::enable_guest::EnableGuest;
 use crate::actions::hand_over::WithdrawPurge;
 use crate::actions::rename_guest::RenameGuest;
-use crate::actions::start_quarantined::StartQuarantined;
+use crate::admission::Admission;
 use crate::removed::Removed;
 use crate::{GuestName, Held, Line, Operation, Parameter, Planned, Planner, Reading, Refusal, Site};
 
@@ -79,41 +77,18 @@ fn plan(removed: &Removed, site: &Site) -> Result<Planned, Refusal> {
         },
     )
     .undo(Gating);
-    let quarantine = p
-        .on(
-            host,
-            StartQuarantined {
-                guest: guest.clone(),
-                running: removed.fact("running"),
-            },
-        )
-        .undo(Cleaning)
-        .creates("quarantine", format!("vsjob_q_{guest}"))
-        .no();
-    p.on(
+    let admitted = Admission {
+        guest,
         host,
-        CheckHealth {
-            guest: guest.clone(),
-            running: removed.fact("running"),
-            address: removed.fact("address"),
-            command: Line::default(),
-        },
-    );
-    let admitted = p
-        .on(
-            host,
-            AdmitGuest {
-                guest: guest.clone(),
-                running: removed.fact("running"),
-                address: removed.fact("address"),
-                job: names.job,
-            },
-        )
-        .pivot()
-        .places(guest, host)
-        .creates("folder", "{job}")
-        .strikes(&[quarantine])
-        .no();
+        running: removed.fact("running"),
+        address: removed.fact("address"),
+        health: &Line::default(),
+        job: names.job,
+    }
+    .plan(&mut p)
+    .places(guest, host)
+    .creates("folder", "{job}")
+    .no();
     p.on(
         host,
         EnableGuest {

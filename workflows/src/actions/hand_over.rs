@@ -9,7 +9,7 @@ use vsjob_workers::{Context, Successor};
 
 use super::argument;
 use crate::planner::master_action;
-use crate::{GuestName, Line, MovedName, Ref, Span, VolumeName};
+use crate::{GuestName, Leftover, Line, Ref, Span, VolumeName};
 
 master_action! {
     /// Submits the `purge-later` of what is left, due after the grace. Done twice it is the same job.
@@ -22,7 +22,7 @@ master_action! {
 
 master_action! {
     /// Submits the `purge` of what is left, now. Done twice it is the same job.
-    BeginPurge { guest: GuestName, host: Line, moved: MovedName } -> PurgeBegun {
+    BeginPurge { guest: GuestName, host: Line, moved: Leftover } -> PurgeBegun {
         /// The job that deletes it.
         purge: String
     }
@@ -31,13 +31,13 @@ master_action! {
 
 master_action! {
     /// Its undo submits a `purge-later` of what is left: however a purge ends, what it was to delete has an owner.
-    KeepForLater { guest: GuestName, host: Line, moved: MovedName } -> KeptForLater {}
+    KeepForLater { guest: GuestName, host: Line, moved: Leftover } -> KeptForLater {}
     "keep-for-later" version 1, "see to it that {moved} is deleted later if it is not now", keep_for_later
 }
 
 master_action! {
     /// Takes back the `purge-later` of that key, as far as it can be: one that has begun finds nothing.
-    WithdrawPurge { moved: MovedName, purge: Line } -> PurgeWithdrawn {}
+    WithdrawPurge { moved: Leftover, purge: Line } -> PurgeWithdrawn {}
     "withdraw-purge" version 1, "take the purge of {moved} back", withdraw_purge
 }
 

@@ -2,12 +2,12 @@
 
 use vsjob_workers::{HostAction, Library};
 
-use crate::MovedName;
+use crate::Leftover;
 use crate::planner::host_action;
 
 host_action! {
     /// Deletes what a move or a remove left behind. There is no way back.
-    PurgeMoved { moved: MovedName } -> Purged {}
+    PurgeMoved { moved: Leftover } -> Purged {}
     "purge-moved" version 1, "delete {moved}",
     HostAction {
         needs: &[Library::Storage, Library::Runtime],
