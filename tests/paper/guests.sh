@@ -9,21 +9,23 @@ guest_group=$R/sys/fs/cgroup/machine.slice
 guest_running() {
 	guest_pid=''
 	{ read -r guest_pid guest_start <"$R/run/paper/guests/$1"; } 2>/dev/null || return 1
-	[ "$(start_of "$guest_pid")" = "$guest_start" ]
+	start_of "$guest_pid"
+	[ "$start" = "$guest_start" ]
 }
 
-# start_of PID: its start time, or nothing if it is gone.
+# start_of PID: sets start to its start time, or to nothing if it is gone.
 start_of() {
+	start=
 	{ read -r start_stat <"/proc/$1/stat"; } 2>/dev/null || return 0
 	# shellcheck disable=SC2086 # fields are to be split
 	set -- ${start_stat##*) }
-	[ "$1" = Z ] || printf '%s\n' "${20}"
+	[ "$1" = Z ] || start=${20}
 }
 
 guest_enabled() { [ -L "$guest_wants/systemd-nspawn@$1.service" ]; }
 
 guest_enable() {
-	mkdir -p "$guest_wants"
+	[ -d "$guest_wants" ] || mkdir -p "$guest_wants"
 	ln -sf /lib/systemd/system/systemd-nspawn@.service "$guest_wants/systemd-nspawn@$1.service"
 }
 
@@ -35,14 +37,15 @@ guest_start() {
 		echo "Job for systemd-nspawn@$1.service failed: no image for machine '$1'" >&2
 		return 1
 	fi
-	mkdir -p "$R/run/paper/guests"
+	[ -d "$R/run/paper/guests" ] || mkdir -p "$R/run/paper/guests"
 	init=$guest_root/$1/sbin/paper-init
 	if [ -x "$init" ]; then
 		/usr/bin/setsid "$init" "$guest_root/$1" </dev/null >/dev/null 2>&1 9>&- &
 	else
 		/usr/bin/setsid sleep 2147483647 </dev/null >/dev/null 2>&1 9>&- &
 	fi
-	printf '%s %s\n' "$!" "$(start_of $!)" >"$R/run/paper/guests/$1"
+	start_of "$!"
+	printf '%s %s\n' "$!" "$start" >"$R/run/paper/guests/$1"
 	mkdir -p "$guest_group/systemd-nspawn@$1.service"
 	printf '%s\n' "$!" >"$guest_group/systemd-nspawn@$1.service/cgroup.procs"
 }

@@ -66,9 +66,9 @@ pub fn fault_matrix(subject: &dyn Subject, worlds: &Worlds, share: Share) -> any
         worlds,
         undisturbed: &undisturbed,
     };
-    let forward = share.of(faults(&undisturbed), 10);
-    let unwinding = share.of(faults_of_undo(&undisturbed), 10);
-    let reboots = share.of(reboots(&undisturbed, &hosts), 10);
+    let forward = share.of(faults(&undisturbed))?;
+    let unwinding = share.of(faults_of_undo(&undisturbed))?;
+    let reboots = share.of(reboots(&undisturbed, &hosts))?;
     let counts = Counts {
         forward: forward.len(),
         unwinding: unwinding.len(),

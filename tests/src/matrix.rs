@@ -33,36 +33,39 @@ pub trait Subject: Sync {
     fn is_as_before(&self, world: &dyn World, report: &Report) -> anyhow::Result<()>;
 }
 
-/// Which points of a matrix are tried, of those that are not tried in any case.
+/// How many of a matrix's points are tried, of those that are not tried in any case: one in so many, drawn with a seed
+/// that `VSJOB_SEED` can change, or all with `VSJOB_MATRIX=all`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Share {
-    /// All.
-    All,
-    /// One in ten, drawn with this seed.
-    Tenth(u64),
+pub struct Share {
+    one_in: usize,
 }
 
 impl Share {
-    /// Points of a lab cost seconds: a tenth is tried, or all with `VSJOB_LAB_MATRIX=all`, with a seed that
-    /// `VSJOB_SEED` can change.
+    /// Each point.
+    pub const ALL: Self = Self { one_in: 1 };
+    /// For operations that are made of the steps of others, whose matrices are whole.
+    pub const THIRD: Self = Self { one_in: 3 };
+    /// For real hosts, on which a point costs seconds.
+    pub const TENTH: Self = Self { one_in: 10 };
+
+    /// The share of these.
     ///
     /// # Errors
     /// The seed is no number.
-    pub fn on_lab() -> anyhow::Result<Self> {
-        if std::env::var("VSJOB_LAB_MATRIX").as_deref() == Ok("all") {
-            return Ok(Self::All);
+    pub fn of<T>(self, mut points: Vec<T>) -> anyhow::Result<Vec<T>> {
+        if self.one_in > 1 && std::env::var("VSJOB_MATRIX").as_deref() != Ok("all") {
+            let seed = std::env::var("VSJOB_SEED").unwrap_or_else(|_| "1".to_owned());
+            fastrand::Rng::with_seed(seed.parse().context("VSJOB_SEED")?).shuffle(&mut points);
+            points.truncate(points.len().div_ceil(self.one_in));
         }
-        let seed = std::env::var("VSJOB_SEED").unwrap_or_else(|_| "1".to_owned());
-        Ok(Self::Tenth(seed.parse().context("VSJOB_SEED")?))
+        Ok(points)
     }
 
-    /// The share of these; one in that many, if it is not all.
-    pub fn of<T>(self, mut points: Vec<T>, one_in: usize) -> Vec<T> {
-        if let Self::Tenth(seed) = self {
-            fastrand::Rng::with_seed(seed).shuffle(&mut points);
-            points.truncate(points.len().div_ceil(one_in));
-        }
-        points
+    /// The share of the lives in which a step fails, and the share of the points of each: together they are this one.
+    fn of_lives(self) -> (Self, Self) {
+        let lives = self.one_in.min(3);
+        let points = self.one_in / lives;
+        (Self { one_in: lives }, Self { one_in: points })
     }
 }
 
@@ -138,14 +141,14 @@ impl Matrix<'_> {
         Ok(report)
     }
 
-    /// The points of the lives in which a step before the pivot fails, while they unwind. A tenth is one in three of
-    /// these lives, and of each of those points one in three.
+    /// The points of the lives in which a step before the pivot fails, while they unwind.
     fn unwinding(&self, before_pivot: usize) -> anyhow::Result<Vec<Point>> {
         let steps = (0..u16::try_from(before_pivot)?).map(StepNo);
         let failings: Vec<Failing> = steps
             .flat_map(|step| [false, true].map(|late| Failing { step, late }))
             .collect();
-        let failings = self.share.of(failings, 3);
+        let (lives, of_each) = self.share.of_lives();
+        let failings = lives.of(failings)?;
         let points = Mutex::new(BTreeMap::new());
         sweep(&failings, |&failing| {
             let failed = self.run(Some(failing), None)?;
@@ -159,7 +162,7 @@ impl Matrix<'_> {
             Ok(())
         })?;
         let points = points.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(self.share.of(points.into_values().flatten().collect(), 3))
+        of_each.of(points.into_values().flatten().collect())
     }
 
     /// Runs one point in a fresh world and checks how it ends.

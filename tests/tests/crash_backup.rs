@@ -137,7 +137,7 @@ fn a_master() -> anyhow::Result<()> {
 fn a_backup_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(1);
     for mode in ["hot", "cold"] {
-        let counts = matrix::crash_matrix(&Backup::on(&worlds, mode)?, &worlds, Share::All)?;
+        let counts = matrix::crash_matrix(&Backup::on(&worlds, mode)?, &worlds, Share::ALL)?;
         figures::tell(format_args!("backup, {mode}, on paper hosts: {counts}"));
         ensure!(
             counts.forward >= 24 && counts.unwinding >= 70,
@@ -151,7 +151,7 @@ fn a_backup_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Resu
 fn a_backup_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(1);
     for mode in ["hot", "cold"] {
-        let counts = faults::fault_matrix(&Backup::on(&worlds, mode)?, &worlds, Share::All)?;
+        let counts = faults::fault_matrix(&Backup::on(&worlds, mode)?, &worlds, Share::ALL)?;
         figures::tell(format_args!("backup, {mode}, on paper hosts: {counts}"));
         ensure!(
             counts.forward >= 20 && counts.unwinding >= 6 && counts.reboots >= 10,

@@ -78,7 +78,7 @@ fn a_master() -> anyhow::Result<()> {
 #[test]
 fn a_create_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(2);
-    let counts = matrix::crash_matrix(&Create::on(&worlds)?, &worlds, Share::All)?;
+    let counts = matrix::crash_matrix(&Create::on(&worlds)?, &worlds, Share::ALL)?;
     figures::tell(format_args!("create on paper hosts: {counts}"));
     ensure!(
         counts.forward >= 20 && counts.unwinding >= 100,
@@ -90,7 +90,7 @@ fn a_create_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Resu
 #[test]
 fn a_create_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(2);
-    let counts = faults::fault_matrix(&Create::on(&worlds)?, &worlds, Share::All)?;
+    let counts = faults::fault_matrix(&Create::on(&worlds)?, &worlds, Share::ALL)?;
     figures::tell(format_args!("create on paper hosts: {counts}"));
     ensure!(
         counts.forward >= 50 && counts.unwinding >= 15 && counts.reboots >= 30,
@@ -103,7 +103,7 @@ fn a_create_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<
 fn on_real_hosts_a_create_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    let counts = matrix::crash_matrix(&Create::on(&worlds)?, &worlds, Share::on_lab()?)?;
+    let counts = matrix::crash_matrix(&Create::on(&worlds)?, &worlds, Share::TENTH)?;
     figures::tell(format_args!("create on real hosts: {counts}"));
     ensure!(
         counts.forward >= 20 && counts.unwinding >= 10,
@@ -116,7 +116,7 @@ fn on_real_hosts_a_create_killed_at_a_durable_write_is_done_or_as_before() -> an
 fn on_real_hosts_a_create_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    let counts = faults::fault_matrix(&Create::on(&worlds)?, &worlds, Share::on_lab()?)?;
+    let counts = faults::fault_matrix(&Create::on(&worlds)?, &worlds, Share::TENTH)?;
     figures::tell(format_args!("create on real hosts: {counts}"));
     ensure!(
         counts.forward >= 5 && counts.unwinding >= 2 && counts.reboots >= 3,

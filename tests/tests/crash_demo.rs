@@ -62,7 +62,7 @@ fn a_master() -> anyhow::Result<()> {
 
 #[test]
 fn demo_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
-    let counts = matrix::crash_matrix(&Demo, &Worlds::Paper(0), Share::All)?;
+    let counts = matrix::crash_matrix(&Demo, &Worlds::Paper(0), Share::ALL)?;
     figures::tell(format_args!("demo: {counts}"));
     ensure!(
         counts.forward >= 10 && counts.unwinding >= 10,

@@ -139,7 +139,7 @@ fn what_is_done_to_a_guest_is_done_or_as_before_whenever_the_master_is_killed() 
             after,
             reference: reference(&worlds)?,
         };
-        let counts = matrix::crash_matrix(&order, &worlds, Share::All).context(operation)?;
+        let counts = matrix::crash_matrix(&order, &worlds, Share::ALL).context(operation)?;
         figures::tell(format_args!("{operation} on paper hosts: {counts}"));
         ensure!(
             counts.forward >= 10 && counts.unwinding >= 4,
@@ -155,7 +155,7 @@ fn a_purge_killed_at_every_durable_write_deletes_what_was_removed_and_nothing_el
     let purge = Purge {
         reference: reference(&worlds)?,
     };
-    let counts = matrix::crash_matrix(&purge, &worlds, Share::All)?;
+    let counts = matrix::crash_matrix(&purge, &worlds, Share::ALL)?;
     figures::tell(format_args!("purge on paper hosts: {counts}"));
     ensure!(counts.forward >= 8, "too few: {counts:?}");
     Ok(())

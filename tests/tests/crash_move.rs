@@ -74,7 +74,7 @@ fn a_master() -> anyhow::Result<()> {
 #[test]
 fn a_move_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(2);
-    let counts = matrix::crash_matrix(&Move::on(&worlds)?, &worlds, Share::All)?;
+    let counts = matrix::crash_matrix(&Move::on(&worlds)?, &worlds, Share::ALL)?;
     figures::tell(format_args!("move on paper hosts: {counts}"));
     ensure!(
         counts.forward >= 40 && counts.unwinding >= 200,
@@ -86,7 +86,7 @@ fn a_move_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result
 #[test]
 fn a_move_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(2);
-    let counts = faults::fault_matrix(&Move::on(&worlds)?, &worlds, Share::All)?;
+    let counts = faults::fault_matrix(&Move::on(&worlds)?, &worlds, Share::ALL)?;
     figures::tell(format_args!("move on paper hosts: {counts}"));
     ensure!(
         counts.forward >= 80 && counts.unwinding >= 30 && counts.reboots >= 60,
@@ -100,7 +100,7 @@ const FOLDERS: Worlds = Worlds::PaperWith(&[":storage=dir", ":storage=dir"]);
 
 #[test]
 fn a_move_between_plain_folders_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
-    let counts = matrix::crash_matrix(&Move::from(&DIR, &FOLDERS)?, &FOLDERS, Share::Tenth(1))?;
+    let counts = matrix::crash_matrix(&Move::from(&DIR, &FOLDERS)?, &FOLDERS, Share::TENTH)?;
     figures::tell(format_args!(
         "move between plain folders on paper hosts: {counts}"
     ));
@@ -113,7 +113,7 @@ fn a_move_between_plain_folders_killed_at_a_durable_write_is_done_or_as_before()
 
 #[test]
 fn a_move_between_plain_folders_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
-    let counts = faults::fault_matrix(&Move::from(&DIR, &FOLDERS)?, &FOLDERS, Share::Tenth(1))?;
+    let counts = faults::fault_matrix(&Move::from(&DIR, &FOLDERS)?, &FOLDERS, Share::TENTH)?;
     figures::tell(format_args!(
         "move between plain folders on paper hosts: {counts}"
     ));
@@ -128,7 +128,7 @@ fn a_move_between_plain_folders_with_a_fault_in_a_step_is_done_or_as_before() ->
 fn on_real_hosts_a_move_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    let counts = matrix::crash_matrix(&Move::on(&worlds)?, &worlds, Share::on_lab()?)?;
+    let counts = matrix::crash_matrix(&Move::on(&worlds)?, &worlds, Share::TENTH)?;
     figures::tell(format_args!("move on real hosts: {counts}"));
     ensure!(
         counts.forward >= 40 && counts.unwinding >= 20,
@@ -141,7 +141,7 @@ fn on_real_hosts_a_move_killed_at_a_durable_write_is_done_or_as_before() -> anyh
 fn on_real_hosts_a_move_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    let counts = faults::fault_matrix(&Move::on(&worlds)?, &worlds, Share::on_lab()?)?;
+    let counts = faults::fault_matrix(&Move::on(&worlds)?, &worlds, Share::TENTH)?;
     figures::tell(format_args!("move on real hosts: {counts}"));
     ensure!(
         counts.forward >= 8 && counts.unwinding >= 3 && counts.reboots >= 6,

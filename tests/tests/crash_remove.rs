@@ -86,8 +86,8 @@ fn a_master() -> anyhow::Result<()> {
 #[test]
 fn a_remove_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(1);
-    for (keep, forward, unwinding) in [(true, 30, 150), (false, 18, 40)] {
-        let counts = matrix::crash_matrix(&Remove::on(&worlds, keep)?, &worlds, Share::All)?;
+    for (keep, forward, unwinding) in [(true, 30, 50), (false, 18, 13)] {
+        let counts = matrix::crash_matrix(&Remove::on(&worlds, keep)?, &worlds, Share::THIRD)?;
         figures::tell(format_args!("remove, keep: {keep}, on paper hosts: {counts}"));
         ensure!(
             counts.forward >= forward && counts.unwinding >= unwinding,
@@ -100,11 +100,11 @@ fn a_remove_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Resu
 #[test]
 fn a_remove_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(1);
-    for (keep, forward) in [(true, 30), (false, 20)] {
-        let counts = faults::fault_matrix(&Remove::on(&worlds, keep)?, &worlds, Share::All)?;
+    for (keep, forward) in [(true, 10), (false, 6)] {
+        let counts = faults::fault_matrix(&Remove::on(&worlds, keep)?, &worlds, Share::THIRD)?;
         figures::tell(format_args!("remove, keep: {keep}, on paper hosts: {counts}"));
         ensure!(
-            counts.forward >= forward && counts.unwinding >= 15 && counts.reboots >= 10,
+            counts.forward >= forward && counts.unwinding >= 5 && counts.reboots >= 3,
             "too few: {counts:?}"
         );
     }

