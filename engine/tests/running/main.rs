@@ -5,6 +5,7 @@
 mod bench;
 mod clock;
 mod hosts;
+mod orders;
 mod schedules;
 mod stuck;
 mod taking_over;

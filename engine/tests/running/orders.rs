@@ -1,0 +1,108 @@
+//! What may be ordered of a job in which state: an order that means nothing there is refused for its own reason, and leaves
+//! no trace.
+
+use vsjob_engine::{Class, Command, EngineError, JobId, Mode, Status, Step, StepState, UndoKind};
+
+use crate::bench::{Answer, Bench, actor, failed, job, step};
+
+/// How an order is answered, by the name of the refusal.
+async fn answer(bench: &Bench, id: JobId, command: Command) -> &'static str {
+    match bench.engine.command(id, command, actor()).await {
+        Ok(()) => "taken",
+        Err(EngineError::AlreadyUnwinding(of)) if of == id => "unwinds already",
+        Err(EngineError::PastPivot { job, step }) if job == id && step == "pivot" => "past its pivot",
+        Err(EngineError::CannotPause { job, state }) if job == id => state,
+        Err(EngineError::NothingToResume(of)) if of == id => "nothing to resume",
+        Err(EngineError::Over { job, .. }) if job == id => "over",
+        Err(other) => panic!("{command:?}: {other:?}"),
+    }
+}
+
+/// That each of these is refused so, and that the job's history knows nothing of it.
+async fn refuses(bench: &Bench, id: JobId, orders: &[(Command, &'static str)]) {
+    let history = bench.engine.history(id).await.unwrap().len();
+    for (command, wanted) in orders {
+        assert_eq!(answer(bench, id, *command).await, *wanted, "{command:?}");
+    }
+    assert_eq!(bench.engine.history(id).await.unwrap().len(), history);
+}
+
+async fn begun(bench: &Bench, steps: Vec<Step>, wanted: impl Fn(&vsjob_engine::Job) -> bool) -> JobId {
+    let id = bench.submit(job(None, "guest/ldap", steps)).await;
+    bench.until(id, wanted).await;
+    id
+}
+
+fn pivot() -> Step {
+    Step {
+        pivot: true,
+        undo: None,
+        ..step("pivot")
+    }
+}
+
+fn gate() -> Step {
+    Step {
+        undo: Some(UndoKind::Gating),
+        ..step("gate")
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_waits_for_its_lock_has_nothing_to_resume() {
+    let bench = Bench::new();
+    bench.script.put("slow", Mode::Do, Answer::Never);
+    begun(&bench, vec![step("slow")], |job| job.status == Status::Running).await;
+    let id = bench.submit(job(None, "guest/ldap", vec![step("a")])).await;
+    refuses(&bench, id, &[(Command::Resume, "nothing to resume")]).await;
+    assert_eq!(answer(&bench, id, Command::Pause).await, "taken");
+    refuses(&bench, id, &[(Command::Pause, "paused already")]).await;
+    assert_eq!(answer(&bench, id, Command::Cancel).await, "taken");
+    bench.end(id).await;
+}
+
+#[tokio::test]
+async fn a_job_that_is_taken_back_cannot_be_taken_back_again_whether_it_moves_or_not() {
+    let bench = Bench::new();
+    bench.script.put("fail", Mode::Do, failed(Class::Permanent));
+    bench.script.put("gate", Mode::Undo, failed(Class::Transient));
+    let waits = |job: &vsjob_engine::Job| {
+        matches!(job.status, Status::Unwinding(_)) && matches!(job.steps[0].state, StepState::UndoWaiting { .. })
+    };
+    let id = begun(&bench, vec![gate(), step("fail")], waits).await;
+    refuses(&bench, id, &[(Command::Cancel, "unwinds already")]).await;
+
+    bench.script.put("gate", Mode::Undo, failed(Class::Permanent));
+    assert_eq!(answer(&bench, id, Command::Pause).await, "taken");
+    let orders = [(Command::Cancel, "unwinds already"), (Command::Pause, "paused already")];
+    refuses(&bench, id, &orders).await;
+
+    assert_eq!(answer(&bench, id, Command::Resume).await, "taken");
+    bench.until(id, |job| matches!(job.status, Status::Stuck { .. })).await;
+    let orders = [(Command::Cancel, "unwinds already"), (Command::Pause, "stuck")];
+    refuses(&bench, id, &orders).await;
+
+    assert_eq!(answer(&bench, id, Command::Resume).await, "taken");
+    bench.end(id).await;
+    let orders = [Command::Cancel, Command::Pause, Command::Resume].map(|command| (command, "over"));
+    refuses(&bench, id, &orders).await;
+}
+
+#[tokio::test]
+async fn from_its_pivot_on_a_job_is_not_taken_back_whether_it_moves_or_not() {
+    let bench = Bench::new();
+    bench.script.put("last", Mode::Do, failed(Class::Permanent));
+    let id = begun(&bench, vec![step("a"), pivot(), step("last")], |job| {
+        matches!(job.status, Status::Stuck { .. })
+    })
+    .await;
+    let orders = [(Command::Cancel, "past its pivot"), (Command::Pause, "stuck")];
+    refuses(&bench, id, &orders).await;
+
+    bench.script.put("last", Mode::Do, Answer::Never);
+    assert_eq!(answer(&bench, id, Command::Resume).await, "taken");
+    bench
+        .until(id, |job| matches!(job.steps[2].state, StepState::Started { .. }))
+        .await;
+    refuses(&bench, id, &[(Command::Cancel, "past its pivot")]).await;
+}
