@@ -106,6 +106,9 @@ pub(crate) struct PlanView {
     pub title: String,
     /// What it would hold meanwhile.
     pub locks: Vec<String>,
+    /// It would not begin before: the hours of its hosts for large copies.
+    #[serde(default)]
+    pub not_before: Option<DateTime<Utc>>,
     /// Its steps.
     pub steps: Vec<PlannedStep>,
 }

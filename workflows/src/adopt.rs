@@ -35,5 +35,6 @@ fn plan(request: &Reading<'_>, site: &Site) -> Result<Planned, Refusal> {
         plan: p.finish(),
         title: format!("adopt {guest} on {host}"),
         locks: vec![Held::Guest(guest).alone(), Held::Host(host).shared()],
+        not_before: None,
     })
 }

@@ -43,6 +43,7 @@ pub(crate) const OPERATION: Operation = Operation {
             "then delete what 7d4w6m, or another rule, does not keep",
         ),
         Parameter::optional("exclude", "PATTERN", "leave out what fits this pattern of rsync"),
+        Parameter::ANY_HOUR,
     ],
     all: Some(Many::configured("host")),
     plan: |reading, site| plan(&Backup::read(reading, site)?, site),
@@ -281,5 +282,6 @@ fn plan(request: &Backup, site: &Site) -> Result<Planned, Refusal> {
             Held::Host(host.clone()).shared(),
         ],
         title: format!("back up {guest} from {host}, {mode}"),
+        not_before: None,
     })
 }

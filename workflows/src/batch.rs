@@ -116,6 +116,7 @@ pub(crate) fn plan(
             title,
             plan: steps(operation, &parts)?,
             locks: Vec::new(),
+            not_before: None,
         }),
     }
 }

@@ -58,6 +58,7 @@ pub(crate) const OPERATION: Operation = Operation {
         ),
         Parameter::switch("start", "start it"),
         Parameter::switch("enable", "let it start with its host"),
+        Parameter::ANY_HOUR,
     ],
     all: None,
     plan: |reading, site| plan(&Create::read(reading, site)?, site),
@@ -385,5 +386,6 @@ fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
             Held::Host(host.clone()).shared(),
         ],
         title: format!("create {guest} on {host}"),
+        not_before: None,
     })
 }

@@ -64,6 +64,7 @@ fn plan(request: &Reading<'_>, site: &Site) -> Result<Planned, Refusal> {
         plan: p.finish(),
         locks: vec![],
         title: "publish a book".to_owned(),
+        not_before: None,
     })
 }
 

@@ -107,5 +107,6 @@ fn plan(
         plan: p.finish(),
         title: format!("{verb} {guest} on {host}"),
         locks: vec![Held::Guest(guest).alone(), Held::Host(host).shared()],
+        not_before: None,
     })
 }

@@ -60,6 +60,7 @@ pub(crate) const OPERATION: Operation = Operation {
             "a command that must succeed in the guest before it is admitted",
         ),
         Parameter::optional("grace", "TIME", "when what it leaves behind is deleted (7d)"),
+        Parameter::ANY_HOUR,
     ],
     all: Some(Many::placed("src")),
     plan: |reading, site| plan(&Move::read(reading)?, site),
@@ -415,5 +416,6 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
             Held::Host(to.clone()).shared(),
         ],
         title: format!("move {guest} from {from} to {to}"),
+        not_before: None,
     })
 }

@@ -1,7 +1,7 @@
 //! The operations: what can be submitted. Each reads a request, refuses what cannot be done, and writes a plan; none
 //! of it changes anything, so a plan can be looked at (`--plan`) before it is submitted.
 
-use vsjob_engine::{HostName, Lock, Plan};
+use vsjob_engine::{HostName, Lock, Plan, Timestamp};
 
 use crate::batch::Many;
 use crate::request::{Parameter, Parameters, Reading, nearest};
@@ -16,6 +16,8 @@ pub struct Planned {
     pub locks: Vec<Lock>,
     /// What it is about, in a few words ("move ldap from vsh-01 to vsh-02").
     pub title: String,
+    /// It copies guests, and a host that it works on has that only from then on (`window=` in slaves.conf).
+    pub not_before: Option<Timestamp>,
 }
 
 /// What can be held.
@@ -93,8 +95,19 @@ impl Operation {
         let reading = Reading::begin(self.name, self.parameters, given)?;
         match self.all {
             Some(many) if reading.switch("all")? => crate::batch::plan(self, many, given, &reading, site),
-            _ => (self.plan)(&reading, site),
+            _ => {
+                let mut planned = (self.plan)(&reading, site)?;
+                if self.copies() && !reading.switch(Parameter::ANY_HOUR.name)? {
+                    planned.not_before = site.opens(&planned.plan)?;
+                }
+                Ok(planned)
+            }
         }
+    }
+
+    /// Whether it copies guests from host to host, or from and to the master.
+    fn copies(&self) -> bool {
+        self.parameters.contains(&Parameter::ANY_HOUR)
     }
 }
 

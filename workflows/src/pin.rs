@@ -60,5 +60,6 @@ fn plan(guest: GuestName, name: &GenerationName, on: YesNo, site: &Site) -> Resu
         plan: p.finish(),
         title: format!("{verb} generation {name} of {guest}"),
         locks: vec![Held::Guest(guest).alone()],
+        not_before: None,
     })
 }

@@ -33,5 +33,6 @@ fn plan(guest: &GuestName, keep: &Keep, site: &Site) -> Result<Planned, Refusal>
         plan: p.finish(),
         locks: vec![Held::Guest(guest.clone()).alone()],
         title: format!("prune the generations of {guest} to {keep}"),
+        not_before: None,
     })
 }

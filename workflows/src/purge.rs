@@ -89,6 +89,7 @@ fn plan(request: &Purge, site: &Site) -> Result<Planned, Refusal> {
             Held::Host(host.clone()).shared(),
         ],
         title: format!("delete {moved} on {host}"),
+        not_before: None,
     })
 }
 
@@ -106,5 +107,6 @@ fn plan_later(request: &Purge) -> Result<Planned, Refusal> {
         plan: p.finish(),
         locks: vec![],
         title: format!("delete {moved} on {host}, when the grace is over"),
+        not_before: None,
     })
 }

@@ -120,6 +120,9 @@ pub enum Refusal {
     /// Nothing new is sent to that host.
     #[error("{0} is in maintenance: nothing new is sent there")]
     InMaintenance(HostName),
+    /// Their hours for large copies do not overlap.
+    #[error("there is no hour in which all of these may be copied from and to: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    NoCommonHour(Vec<HostName>),
     /// No host is left to choose from.
     #[error("no host can be chosen")]
     NoHost,
@@ -185,6 +188,7 @@ impl Refusal {
             Self::RemovedTwice { .. } => "VSJ0427",
             Self::NothingKept(_) => "VSJ0419",
             Self::InMaintenance(_) => "VSJ0541",
+            Self::NoCommonHour(_) => "VSJ0549",
             Self::NoGuests(_) => "VSJ0416",
         }
     }
@@ -225,6 +229,7 @@ impl Refusal {
             Self::InMaintenance(host) => {
                 format!("choose another host; `vsjob host maintenance {host} off` ends it")
             }
+            Self::NoCommonHour(_) => "correct window= in slaves.conf, or begin now with --any-hour".to_owned(),
             Self::NoGuests(_) => "`vsjob guest list` shows the guests and where they live, and backup.conf has those that `backup --all` is about".to_owned(),
         }
     }

@@ -150,6 +150,7 @@ fn plan(request: &Remove, site: &Site) -> Result<Planned, Refusal> {
             Held::Host(host.clone()).shared(),
         ],
         title: format!("remove {guest} from {host}"),
+        not_before: None,
     })
 }
 

@@ -129,5 +129,6 @@ fn plan(request: &Rename) -> Result<Planned, Refusal> {
             Held::Host(host.clone()).shared(),
         ],
         title: format!("rename {guest} to {to} on {host}"),
+        not_before: None,
     })
 }

@@ -32,6 +32,12 @@ impl Parameter {
     /// See [`Parameter::GUEST_OR_ALL`].
     pub(crate) const ALL: Self = Self::switch("all", "every guest, each as a job of its own");
 
+    /// What every operation takes that copies guests.
+    pub(crate) const ANY_HOUR: Self = Self::switch(
+        "any-hour",
+        "begin now, whatever hours slaves.conf has for large copies (window=)",
+    );
+
     /// One that must be given.
     pub(crate) const fn required(name: &'static str, value: &'static str, help: &'static str) -> Self {
         let required = true;

@@ -78,6 +78,7 @@ pub(crate) const OPERATION: Operation = Operation {
             "a command that must succeed in it before it is admitted",
         ),
         Parameter::switch("start", "start it, also if it did not run"),
+        Parameter::ANY_HOUR,
     ],
     all: None,
     plan: |reading, site| match reading.optional("path")? {
@@ -286,6 +287,7 @@ fn plan(request: &Restore, site: &Site) -> Result<Planned, Refusal> {
         plan: p.finish(),
         locks,
         title,
+        not_before: None,
     })
 }
 

@@ -66,6 +66,7 @@ pub(crate) fn plan(request: &Reading<'_>, path: &Line, site: &Site) -> Result<Pl
         plan: p.finish(),
         locks: vec![Held::Guest(guest.clone()).shared()],
         title: format!("copy {path} of {guest} from {name} to {to}"),
+        not_before: None,
     })
 }
 

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use vsjob_engine::HostName;
-use vsjob_workers::{CreateDefaults, Drivers, Networks, Settings, Slave, Slaves};
+use vsjob_engine::{HostName, Plan, Timestamp};
+use vsjob_workers::{CreateDefaults, Drivers, Networks, Settings, Slave, Slaves, Window};
 
 use crate::{
     BackupConf, GenerationName, Generations, GuestName, Line, Refusal, Removed, TemplateName, YesNo,
@@ -16,6 +16,10 @@ use crate::{
 pub struct Site {
     /// The master's own folder.
     pub state: PathBuf,
+    /// The engine's time.
+    pub now: Timestamp,
+    /// The time zone of the machine, in which hours of the day are meant.
+    pub zone: String,
     /// Where each guest lives.
     pub placement: BTreeMap<GuestName, HostName>,
     /// The hosts of slaves.conf.
@@ -55,6 +59,8 @@ pub struct SiteHost {
     pub bwlimit: u64,
     /// Whether what is copied from and to it is compressed.
     pub compress: YesNo,
+    /// The hours in which large copies from and to it may begin; none: any.
+    pub window: Option<Window>,
     /// Whether it and other hosts reach each other through the master alone.
     pub relay: YesNo,
     /// What stands before a path of it in what the master gives to rsync.
@@ -129,6 +135,28 @@ impl Site {
         })
     }
 
+    /// When a plan that copies guests may begin, if not now: in the hours of every host that it works on.
+    ///
+    /// # Errors
+    /// The hosts have no hour in common.
+    pub fn opens(&self, plan: &Plan) -> Result<Option<Timestamp>, Refusal> {
+        let hosts: BTreeSet<&HostName> = plan.steps.iter().flat_map(|step| &step.hosts).collect();
+        let window = |host| Some((host, self.hosts.get(host)?.window?));
+        let windows: Vec<(&HostName, Window)> = hosts.into_iter().filter_map(window).collect();
+        let mut at = self.now;
+        // Each turn leads to the begin of one of them, of which a day and the next have twice as many.
+        for _ in 0..=2 * windows.len() {
+            let opens = windows.iter().map(|(_, window)| window.opens(at, &self.zone));
+            match opens.max() {
+                Some(later) if later > at => at = later,
+                _ => return Ok((at > self.now).then_some(at)),
+            }
+        }
+        Err(Refusal::NoCommonHour(
+            windows.into_iter().map(|(host, _)| host.clone()).collect(),
+        ))
+    }
+
     /// The host with the fewest guests among those that may be chosen.
     ///
     /// # Errors
@@ -173,6 +201,7 @@ fn site_host(slave: &Slave, settings: &Settings) -> SiteHost {
         user: line(slave.user.as_deref().unwrap_or("root")),
         bwlimit: slave.bwlimit.map_or(0, |bytes| bytes.div_ceil(1024)),
         compress: slave.compress.into(),
+        window: slave.window,
         relay: slave.relay.into(),
         destination: line(&destination),
         rsync: line(match slave.user.as_deref() {

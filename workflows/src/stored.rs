@@ -9,6 +9,7 @@ pub(crate) const GET: Operation = Operation {
     parameters: &[
         Parameter::GUEST,
         Parameter::optional("host", "HOST", "refuse unless it is there now"),
+        Parameter::ANY_HOUR,
     ],
     all: None,
     plan: backup::OPERATION.plan,
@@ -24,6 +25,7 @@ pub(crate) const PUT: Operation = Operation {
             "HOST",
             "where; nothing of that name may be left where it was",
         ),
+        Parameter::ANY_HOUR,
     ],
     all: None,
     plan: restore::OPERATION.plan,

@@ -119,5 +119,6 @@ fn plan(removed: &Removed, site: &Site) -> Result<Planned, Refusal> {
         plan: p.finish(),
         locks,
         title: format!("take {guest} back on {host}"),
+        not_before: None,
     })
 }

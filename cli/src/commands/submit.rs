@@ -67,6 +67,12 @@ fn show_plan(session: &Session, plan: &PlanView, verbose: bool) -> Result<Exit, 
     if !plan.locks.is_empty() {
         out.line(format!("holds {}", plan.locks.join(", ")))?;
     }
+    if let Some(opens) = plan.not_before {
+        let opens = opens.format("%Y-%m-%d %H:%M UTC");
+        out.line(format!(
+            "begins at {opens}: window= in slaves.conf; --any-hour begins now"
+        ))?;
+    }
     for step in &plan.steps {
         out.line(format!("{:>3}  {}", step.step, heading(step)))?;
         let args: Vec<_> = step

@@ -52,6 +52,7 @@ pub(crate) fn job(house: &House, run: &RunStep, actor: Actor) -> Result<(Request
         plan: Plan { steps: vec![step] },
         locks: hosts.into_iter().map(|host| Held::Host(host).alone()).collect(),
         title,
+        not_before: None,
     };
     Ok((request, planned))
 }

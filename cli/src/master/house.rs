@@ -46,6 +46,7 @@ impl House {
             templates: self.templates(),
             sealed: self.configured.generations.names(),
             maintenance: maintenance.map(|(host, _)| host).collect(),
+            now: self.engine.time().await?.now,
             ..self.configured.clone()
         })
     }
@@ -175,7 +176,8 @@ fn unclear(name: &str, hint: &str) -> Refused {
 }
 
 /// The job that a request becomes.
-pub(crate) fn new_job(request: Request, planned: Planned) -> NewJob {
+pub(crate) fn new_job(mut request: Request, planned: Planned) -> NewJob {
+    request.not_before = request.not_before.max(planned.not_before);
     NewJob {
         request,
         title: planned.title,

@@ -55,6 +55,7 @@ pub(crate) fn run(global: &Global, start: &Start, clock: Arc<dyn Clock>) -> Resu
     let slaves = files.slaves()?;
     let site = Site {
         state: settings.state.clone(),
+        zone: iana_time_zone::get_timezone().unwrap_or_else(|_| "UTC".to_owned()),
         hosts: site_hosts(&slaves, &settings),
         generations: Generations::configured(&settings),
         networks: files.networks()?,

@@ -275,6 +275,7 @@ fn step_view(no: StepNo, step: &Step, record: &StepRecord) -> StepView {
 pub(crate) fn plan(planned: &Planned, pool: &Pool) -> PlanView {
     PlanView {
         title: planned.title.clone(),
+        not_before: planned.not_before.map(moment),
         locks: planned.locks.iter().map(|lock| lock.key.clone()).collect(),
         steps: planned
             .plan

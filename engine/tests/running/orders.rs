@@ -67,18 +67,24 @@ async fn a_job_that_is_taken_back_cannot_be_taken_back_again_whether_it_moves_or
     bench.script.put("fail", Mode::Do, failed(Class::Permanent));
     bench.script.put("gate", Mode::Undo, failed(Class::Transient));
     let waits = |job: &vsjob_engine::Job| {
-        matches!(job.status, Status::Unwinding(_)) && matches!(job.steps[0].state, StepState::UndoWaiting { .. })
+        matches!(job.status, Status::Unwinding(_))
+            && matches!(job.steps[0].state, StepState::UndoWaiting { .. })
     };
     let id = begun(&bench, vec![gate(), step("fail")], waits).await;
     refuses(&bench, id, &[(Command::Cancel, "unwinds already")]).await;
 
     bench.script.put("gate", Mode::Undo, failed(Class::Permanent));
     assert_eq!(answer(&bench, id, Command::Pause).await, "taken");
-    let orders = [(Command::Cancel, "unwinds already"), (Command::Pause, "paused already")];
+    let orders = [
+        (Command::Cancel, "unwinds already"),
+        (Command::Pause, "paused already"),
+    ];
     refuses(&bench, id, &orders).await;
 
     assert_eq!(answer(&bench, id, Command::Resume).await, "taken");
-    bench.until(id, |job| matches!(job.status, Status::Stuck { .. })).await;
+    bench
+        .until(id, |job| matches!(job.status, Status::Stuck { .. }))
+        .await;
     let orders = [(Command::Cancel, "unwinds already"), (Command::Pause, "stuck")];
     refuses(&bench, id, &orders).await;
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use vsjob_engine::{Calendar, Timestamp};
+
 /// Hours of the day, in minutes since midnight. The end may lie before the begin: then it is of the next day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
@@ -12,13 +14,18 @@ pub struct Window {
 }
 
 impl Window {
-    /// Whether a minute of the day is in it.
+    /// The first moment in it from `now` on, by the clocks of `zone`, or by UTC if there is no such zone.
     #[must_use]
-    pub fn holds(&self, minute: u16) -> bool {
-        if self.begin <= self.end {
-            (self.begin..self.end).contains(&minute)
-        } else {
-            minute >= self.begin || minute < self.end
+    pub fn opens(&self, now: Timestamp, zone: &str) -> Timestamp {
+        let next = |minute: u16| {
+            let line = format!("{} {} * * *", minute % 60, minute / 60);
+            let calendar = Calendar::new(&line, zone).or_else(|_| Calendar::new(&line, "UTC"));
+            calendar.ok()?.after(now)
+        };
+        match (next(self.begin), next(self.end)) {
+            // It ends before it begins again: it has begun.
+            (Some(begin), Some(end)) if begin < end => begin,
+            _ => now,
         }
     }
 }
@@ -94,8 +101,18 @@ mod tests {
     #[test]
     fn a_window_may_go_past_midnight() {
         let night = window("22:00-06:30").unwrap();
-        assert!(night.holds(23 * 60) && night.holds(0) && night.holds(6 * 60 + 29));
-        assert!(!night.holds(6 * 60 + 30) && !night.holds(12 * 60));
+        // Noon of 29 November 2026 in UTC, when Paris is an hour ahead.
+        let at = |minutes: i64| Timestamp::from_millis(1_795_953_600_000 + minutes * 60_000);
+        for (now, opens) in [
+            (-12 * 60, -12 * 60),
+            (0, 9 * 60),
+            (9 * 60, 9 * 60),
+            (17 * 60 + 29, 17 * 60 + 29),
+        ] {
+            assert_eq!(night.opens(at(now), "Europe/Paris"), at(opens), "{now}");
+        }
+        assert_eq!(night.opens(at(17 * 60 + 30), "Europe/Paris"), at(33 * 60));
+        assert_eq!(night.opens(at(0), "Nowhere"), at(10 * 60));
         for bad in ["22-06", "24:00-06:00", "22:60-06:00", "06:00-06:00", "22:00"] {
             assert_eq!(window(bad), None, "{bad}");
         }

@@ -125,3 +125,42 @@ fn nothing_new_is_sent_to_a_host_in_maintenance_and_what_is_there_may_leave_it()
         assert!(plan(name, given, &source).is_ok(), "{name}");
     }
 }
+
+#[test]
+fn what_copies_guests_begins_in_the_hours_of_all_its_hosts() {
+    // At noon, in UTC.
+    let now = vsjob_engine::Timestamp::from_millis(1_795_953_600_000);
+    let site = |first: &str, second: &str| Site {
+        now,
+        zone: "UTC".to_owned(),
+        ..site_of(&format!("vsh-01{first}\nvsh-02{second}\n"))
+    };
+    let plan = |site: &Site, name: &str, given: &str| operation(name).unwrap().plan(&parameters(given), site);
+    let hours = |first: &str, second: &str, given: &str| {
+        let waits = plan(&site(first, second), "move", given).unwrap().not_before;
+        waits.map(|at| at.since(now).as_secs() / 3600)
+    };
+    let given = "name=ldap dst=vsh-02";
+    assert_eq!(hours("", "", given), None);
+    assert_eq!(hours(":window=10:00-14:00", "", given), None);
+    assert_eq!(hours("", ":window=22:00-06:00", given), Some(10));
+    assert_eq!(
+        hours(":window=22:00-06:00", ":window=01:00-05:00", given),
+        Some(13)
+    );
+    assert_eq!(
+        hours(":window=10:00-23:00", ":window=22:00-06:00", given),
+        Some(10)
+    );
+    assert_eq!(
+        hours(":window=22:00-06:00", "", "name=ldap dst=vsh-02 any-hour=true"),
+        None
+    );
+
+    let apart = site(":window=22:00-23:00", ":window=01:00-02:00");
+    let refused = plan(&apart, "move", given).unwrap_err();
+    assert_eq!(refused.code(), "VSJ0549");
+    assert!(refused.to_string().ends_with("vsh-01, vsh-02"), "{refused}");
+    let stop = plan(&apart, "guest-stop", "name=ldap").unwrap();
+    assert_eq!(stop.not_before, None);
+}
