@@ -34,6 +34,8 @@ pub struct Options {
     pub patience: u32,
     /// How long until a host that does not answer is asked again; doubles up to a minute.
     pub ask_again: Duration,
+    /// How many jobs stay known when they are over; the oldest are forgotten.
+    pub jobs_kept: u64,
     /// Another master has had the hosts, with an epoch of this counter: that of this life is above it, and every job is
     /// held until somebody has seen how the hosts are.
     pub take_over: Option<u64>,
@@ -46,6 +48,7 @@ impl Default for Options {
             poison_limit: 20,
             patience: 4,
             ask_again: Duration::from_secs(1),
+            jobs_kept: 100_000,
             take_over: None,
         }
     }

@@ -184,5 +184,19 @@ mod tests {
             assert!(bad.parse::<HostName>().is_err(), "{bad:?} was accepted");
         }
         assert!("vsh-01.example.org".parse::<HostName>().is_ok());
+        assert!("a".repeat(63).parse::<HostName>().is_ok());
+        assert!("a".repeat(64).parse::<HostName>().is_err());
+    }
+
+    #[test]
+    fn ids_are_told_as_people_and_scripts_know_them() {
+        let uuid: Uuid = "018bcfe5-68fa-7ff7-b662-16583f22ce1d".parse().unwrap();
+        assert_eq!(JobId(uuid).to_string(), "018bcfe5-68fa-7ff7-b662-16583f22ce1d");
+        assert_eq!(JobId(uuid).short(), "3f22ce1d");
+        assert_eq!(StepNo(0).to_string(), "1");
+        assert_eq!(StepNo(4).to_string(), "5");
+        let epoch = Epoch { counter: 7, id: uuid };
+        assert_eq!(epoch.to_string(), "7-018bcfe568fa7ff7b66216583f22ce1d");
+        assert!(Epoch::SKIPPED > 1_000_000);
     }
 }

@@ -3,6 +3,7 @@
 //! | key | value |
 //! |---|---|
 //! | `job/` id (16 bytes) | the job |
+//! | `jobs` | how many records of jobs there are |
 //! | `open/` id | empty; the job is open, or owes an undo |
 //! | `by/` lock key, 0, id | empty; the job locks, or locked, this guest, host or address |
 //! | `key/` idempotency key | the job's id |
@@ -59,6 +60,61 @@ pub(crate) fn take_changes(world: &mut World) -> Result<Vec<Put>, CodecError> {
     Ok(puts)
 }
 
+/// How many records of jobs are looked at in one go.
+const PAGE: usize = 256;
+
+/// What makes the index forget the oldest jobs, as far as more are known than are to be kept: at least as many as `told`, how
+/// many records it was told last. A job that is open, or owes an undo, is kept, and so is each that is younger than one of
+/// those: what belongs to it can be looked up.
+pub(crate) fn forget(
+    world: &mut World,
+    reader: &dyn Read,
+    kept: u64,
+    told: usize,
+) -> Result<Vec<Put>, EngineError> {
+    let too_many = usize::try_from(world.known_jobs.saturating_sub(kept)).unwrap_or(usize::MAX);
+    let oldest = reader.scan(Scan {
+        limit: PAGE.max(told).min(too_many),
+        ..Scan::all(b"job/")
+    })?;
+    // Ids of one millisecond tell of no order.
+    let open = world.jobs.values().map(|job| job.first).min();
+    let mut puts = Vec::new();
+    for record in oldest {
+        let job: Job = read(&record.value)?;
+        if open.is_some_and(|open| job.first >= open) {
+            continue;
+        }
+        puts.extend(keys_of(&job).into_iter().map(|key| Put { key, value: None }));
+        world.known_jobs -= 1;
+    }
+    if !puts.is_empty() {
+        puts.push(count(world)?);
+    }
+    Ok(puts)
+}
+
+/// Every record that is about this job alone.
+fn keys_of(job: &Job) -> Vec<Vec<u8>> {
+    let id = job.id.as_bytes();
+    let mut keys: Vec<_> = ["job/", "open/", "due/"].map(|kind| key(kind, id)).into();
+    keys.extend(job.locks.iter().map(|lock| key("by/", &about(&lock.key, job.id))));
+    keys.extend(job.request.key.iter().map(|name| key("key/", name.as_bytes())));
+    keys
+}
+
+/// The end of a key in `by/`.
+fn about(lock: &str, id: JobId) -> Vec<u8> {
+    [lock.as_bytes(), b"\0", id.as_bytes()].concat()
+}
+
+fn count(world: &World) -> Result<Put, CodecError> {
+    Ok(Put {
+        key: b"jobs".to_vec(),
+        value: Some(codec::encode(VERSION, &world.known_jobs)?),
+    })
+}
+
 fn puts(world: &World, dirty: &Dirty) -> Result<Vec<Put>, CodecError> {
     let mut puts = Vec::new();
     for job in dirty.jobs.iter().filter_map(|id| world.jobs.get(id)) {
@@ -80,9 +136,8 @@ fn puts(world: &World, dirty: &Dirty) -> Result<Vec<Put>, CodecError> {
             });
         }
         for lock in &job.locks {
-            let about = [lock.key.as_bytes(), b"\0", id].concat();
             puts.push(Put {
-                key: key("by/", &about),
+                key: key("by/", &about(&lock.key, job.id)),
                 value: Some(Vec::new()),
             });
         }
@@ -117,6 +172,9 @@ fn puts(world: &World, dirty: &Dirty) -> Result<Vec<Put>, CodecError> {
             key: key("schedule/", name.as_str().as_bytes()),
             value: known.map(|known| codec::encode(VERSION, known)).transpose()?,
         });
+    }
+    if !dirty.jobs.is_empty() {
+        puts.push(count(world)?);
     }
     let KnownTime { seen, up, jump, .. } = world.clock;
     puts.push(Put {
@@ -163,6 +221,10 @@ pub(crate) fn load(reader: &dyn Read, sequence: u64) -> Result<World, EngineErro
         };
     }
     world.held = reader.get(b"held")?.is_some();
+    world.known_jobs = match reader.get(b"jobs")? {
+        Some(bytes) => read(&bytes)?,
+        None => counted(reader)?,
+    };
     for record in reader.scan(Scan::all(b"place/"))? {
         let guest = String::from_utf8_lossy(&record.key["place/".len()..]).into_owned();
         world.placement.insert(guest, read::<HostName>(&record.value)?);
@@ -194,6 +256,24 @@ pub(crate) fn load(reader: &dyn Read, sequence: u64) -> Result<World, EngineErro
         }
     }
     Ok(world)
+}
+
+/// How many records of jobs there are in an index of before they were counted.
+fn counted(reader: &dyn Read) -> Result<u64, EngineError> {
+    let mut count = 0;
+    let mut last: Option<Vec<u8>> = None;
+    loop {
+        let page = reader.scan(Scan {
+            after: last.as_deref(),
+            limit: PAGE,
+            ..Scan::all(b"job/")
+        })?;
+        count += page.len() as u64;
+        match page.into_iter().next_back() {
+            Some(record) => last = Some(record.key),
+            None => return Ok(count),
+        }
+    }
 }
 
 /// An index of before this was counted does not say when the job's time comes: it waits once more for as long.

@@ -38,6 +38,8 @@ pub struct World {
     pub held: bool,
     /// The number of the last entry.
     pub sequence: u64,
+    /// How many jobs are known: open ones, and those that are over and not forgotten.
+    pub(crate) known_jobs: u64,
     /// What changed since the index was last told.
     pub(crate) dirty: Dirty,
     /// Jobs that may be able to begin, because a lock they wait for was freed.
@@ -139,6 +141,7 @@ impl World {
             Event::Submitted { job, new } => {
                 let job = Job::new(*job, (**new).clone(), entry.at, self.sequence);
                 self.dirty.jobs.insert(job.id);
+                self.known_jobs += 1;
                 if let Some(at) = job.request.not_before {
                     let due = self.clock.up + at.since(entry.at);
                     self.clock.due.insert(job.id, due);

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
+use std::mem::discriminant;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -35,6 +37,23 @@ fn entries_of_the_first_version_are_read_and_written_as_they_were() {
             "{entry:?} is not written as it was"
         );
     }
+}
+
+#[test]
+fn each_event_of_a_job_has_a_word_of_its_own() {
+    let events = entries().into_iter().filter_map(|entry| match entry.event {
+        Event::Job { event, .. } => Some(event),
+        _ => None,
+    });
+    let words: BTreeMap<_, _> = events.map(|event| (event.word(), event)).collect();
+    assert!(!words.contains_key(""));
+    for event in words.values() {
+        let same = words
+            .values()
+            .filter(|other| discriminant(*other) == discriminant(event));
+        assert_eq!(same.count(), 1, "{event:?}");
+    }
+    assert_eq!(words.len(), 19, "{:?}", words.keys());
 }
 
 fn all(entries: &[Entry]) -> String {

@@ -137,6 +137,7 @@ async fn serve(
     };
     let options = Options {
         slots_per_host: settings.slots_per_host.try_into().unwrap_or(usize::MAX),
+        jobs_kept: settings.store.jobs_kept.into(),
         take_over,
         ..Options::default()
     };

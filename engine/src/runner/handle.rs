@@ -141,6 +141,7 @@ impl Engine {
             counter,
             id: Uuid::new_v4(),
         };
+        let jobs_kept = options.jobs_kept;
         let core = Core::open(world, epoch, options, clock.moment(), fastrand::u64(..));
         let (post, inbox) = mpsc::unbounded_channel();
         let (changed, changes) = watch::channel(0);
@@ -157,6 +158,8 @@ impl Engine {
             progress: BTreeMap::new(),
             awaited: BTreeMap::new(),
             indexed: opened.indexed.sequence,
+            jobs_kept,
+            forgets_at: jobs_kept + 1,
             waiting: Vec::new(),
         };
         std::thread::Builder::new()

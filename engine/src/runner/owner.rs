@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 use super::schedules::{Waiting, Wanted};
 use crate::core::{Core, Decided, Effect, Order, Ticket};
 use crate::records;
-use crate::store::{Purpose, Store};
+use crate::store::{Head, Purpose, Store};
 use crate::{
     ActionRef, Actions, Actor, Assertion, Class, Clock, EngineError, Failure, Forgotten, HostName, Job,
     JobId, NewJob, Outcome, Progress, Sighting, Status, Submitted, Work,
@@ -24,6 +24,8 @@ use crate::{
 const INDEX_DELAY: Duration = Duration::from_millis(20);
 /// How many entries may be ahead of the index before it is told at once.
 const INDEX_LAG: u64 = 4096;
+/// How many jobs more than are to be kept are known before some are forgotten.
+const FORGETS_AFTER: u64 = 256;
 /// How much is taken in at one turn.
 const BATCH: usize = 4096;
 
@@ -131,6 +133,10 @@ pub(super) struct Owner {
     pub(super) awaited: BTreeMap<JobId, Vec<oneshot::Sender<Job>>>,
     /// The last entry that the index was told.
     pub(super) indexed: u64,
+    /// How many jobs stay known when they are over.
+    pub(super) jobs_kept: u64,
+    /// How many jobs are known when it is time to forget some.
+    pub(super) forgets_at: u64,
     /// Who waits for what is due.
     pub(super) waiting: Waiting,
 }
@@ -415,8 +421,28 @@ impl Owner {
     fn tell_index(&mut self) -> Result<(), EngineError> {
         let head = self.store.head();
         let puts = records::take_changes(self.core.world_mut())?;
+        let told = puts.len();
         self.store.index(head, puts);
         self.indexed = head.sequence;
+        self.forget_jobs(head, told)
+    }
+
+    /// What is over for long is forgotten, many jobs at once: each time is a look at the oldest.
+    fn forget_jobs(&mut self, head: Head, told: usize) -> Result<(), EngineError> {
+        let world = self.core.world_mut();
+        if world.known_jobs < self.forgets_at {
+            return Ok(());
+        }
+        let puts = records::forget(world, &*self.store.reader(), self.jobs_kept, told)?;
+        let from = if puts.is_empty() {
+            world.known_jobs
+        } else {
+            self.jobs_kept
+        };
+        self.forgets_at = from + FORGETS_AFTER;
+        if !puts.is_empty() {
+            self.store.index(head, puts);
+        }
         Ok(())
     }
 

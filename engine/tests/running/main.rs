@@ -4,6 +4,7 @@
 
 mod bench;
 mod clock;
+mod forgetting;
 mod hosts;
 mod orders;
 mod schedules;
@@ -481,6 +482,83 @@ async fn a_job_that_has_put_something_out_of_service_waits_for_no_slot() {
             .await;
     }
     assert_eq!(bench.end(id).await.status, Status::Succeeded);
+}
+
+#[tokio::test]
+async fn a_job_that_can_wait_does_wait_for_a_slot_when_its_next_try_comes() {
+    let bench = Bench::new();
+    let mut copy = step("copy");
+    copy.retry.first_wait = Duration::from_secs(60);
+    bench.script.put("copy", Mode::Do, failed(Class::Transient));
+    let stop = Step {
+        undo: Some(UndoKind::Gating),
+        ..step("stop")
+    };
+    let id = bench.submit(job(None, "guest/ldap", vec![copy, stop])).await;
+    bench
+        .until(id, |job| matches!(job.steps[0].state, StepState::Waiting { .. }))
+        .await;
+    let mut busy = Vec::new();
+    for lock in ["guest/a", "guest/b", "guest/c", "guest/d"] {
+        bench.script.put("slow", Mode::Do, Answer::Never);
+        busy.push(bench.submit(job(None, lock, vec![step("slow")])).await);
+    }
+    bench.until(busy[3], |_| bench.script.seen().len() == 5).await;
+    for _ in 0..200 {
+        bench.clock.advance(Duration::from_secs(1));
+        bench.engine.time().await.unwrap();
+    }
+    assert_eq!(bench.script.seen().len(), 5, "it took no slot that there was not");
+    bench.order(busy[0], Command::Cancel).await;
+    assert_eq!(bench.end(id).await.status, Status::Succeeded);
+}
+
+#[tokio::test]
+async fn what_succeeded_and_has_no_undo_is_not_taken_back() {
+    let bench = Bench::new();
+    bench.script.put("fails", Mode::Do, failed(Class::Permanent));
+    let look = Step {
+        undo: None,
+        ..step("look")
+    };
+    let id = bench
+        .submit(job(None, "guest/ldap", vec![look, step("make"), step("fails")]))
+        .await;
+    let end = bench.end(id).await;
+    assert!(matches!(end.status, Status::RolledBack(_)));
+    assert_eq!(end.steps[0].state, StepState::Succeeded);
+    let seen = bench.script.seen().into_iter();
+    let undone: Vec<_> = seen
+        .filter(|seen| seen.mode == Mode::Undo)
+        .map(|seen| seen.action)
+        .collect();
+    assert_eq!(undone, ["fails", "make"]);
+}
+
+#[tokio::test]
+async fn tries_are_apart_by_the_wait_of_the_step_a_quarter_more_or_less() {
+    let bench = Bench::new();
+    let mut waits = Vec::new();
+    for number in 0..40 {
+        bench.script.put("a", Mode::Do, failed(Class::Transient));
+        let id = bench
+            .submit(job(None, &format!("guest/g{number}"), vec![step("a")]))
+            .await;
+        let known = bench
+            .until(id, |job| matches!(job.steps[0].state, StepState::Waiting { .. }))
+            .await;
+        let StepState::Waiting { until, .. } = known.steps[0].state else {
+            continue;
+        };
+        let failed_at = bench.engine.history(id).await.unwrap().pop().unwrap().entry.at;
+        waits.push(until.since(failed_at).as_millis());
+        bench.end(id).await;
+    }
+    assert!(waits.iter().all(|wait| (750..=1250).contains(wait)), "{waits:?}");
+    assert!(
+        waits.iter().any(|wait| *wait < 1000) && waits.iter().any(|wait| *wait > 1000),
+        "{waits:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,9 +1,13 @@
 //! What may be ordered of a job in which state: an order that means nothing there is refused for its own reason, and leaves
 //! no trace.
 
+use std::time::Duration;
+
 use vsjob_engine::{Class, Command, EngineError, JobId, Mode, Status, Step, StepState, UndoKind};
 
 use crate::bench::{Answer, Bench, actor, failed, job, step};
+
+const LDAP: &str = "guest/ldap";
 
 /// How an order is answered, by the name of the refusal.
 async fn answer(bench: &Bench, id: JobId, command: Command) -> &'static str {
@@ -27,8 +31,13 @@ async fn refuses(bench: &Bench, id: JobId, orders: &[(Command, &'static str)]) {
     assert_eq!(bench.engine.history(id).await.unwrap().len(), history);
 }
 
-async fn begun(bench: &Bench, steps: Vec<Step>, wanted: impl Fn(&vsjob_engine::Job) -> bool) -> JobId {
-    let id = bench.submit(job(None, "guest/ldap", steps)).await;
+async fn begun(
+    bench: &Bench,
+    steps: Vec<Step>,
+    lock: &str,
+    wanted: impl Fn(&vsjob_engine::Job) -> bool,
+) -> JobId {
+    let id = bench.submit(job(None, lock, steps)).await;
     bench.until(id, wanted).await;
     id
 }
@@ -52,7 +61,10 @@ fn gate() -> Step {
 async fn a_job_that_waits_for_its_lock_has_nothing_to_resume() {
     let bench = Bench::new();
     bench.script.put("slow", Mode::Do, Answer::Never);
-    begun(&bench, vec![step("slow")], |job| job.status == Status::Running).await;
+    begun(&bench, vec![step("slow")], LDAP, |job| {
+        job.status == Status::Running
+    })
+    .await;
     let id = bench.submit(job(None, "guest/ldap", vec![step("a")])).await;
     refuses(&bench, id, &[(Command::Resume, "nothing to resume")]).await;
     assert_eq!(answer(&bench, id, Command::Pause).await, "taken");
@@ -70,7 +82,7 @@ async fn a_job_that_is_taken_back_cannot_be_taken_back_again_whether_it_moves_or
         matches!(job.status, Status::Unwinding(_))
             && matches!(job.steps[0].state, StepState::UndoWaiting { .. })
     };
-    let id = begun(&bench, vec![gate(), step("fail")], waits).await;
+    let id = begun(&bench, vec![gate(), step("fail")], LDAP, waits).await;
     refuses(&bench, id, &[(Command::Cancel, "unwinds already")]).await;
 
     bench.script.put("gate", Mode::Undo, failed(Class::Permanent));
@@ -98,7 +110,7 @@ async fn a_job_that_is_taken_back_cannot_be_taken_back_again_whether_it_moves_or
 async fn from_its_pivot_on_a_job_is_not_taken_back_whether_it_moves_or_not() {
     let bench = Bench::new();
     bench.script.put("last", Mode::Do, failed(Class::Permanent));
-    let id = begun(&bench, vec![step("a"), pivot(), step("last")], |job| {
+    let id = begun(&bench, vec![step("a"), pivot(), step("last")], LDAP, |job| {
         matches!(job.status, Status::Stuck { .. })
     })
     .await;
@@ -111,4 +123,54 @@ async fn from_its_pivot_on_a_job_is_not_taken_back_whether_it_moves_or_not() {
         .until(id, |job| matches!(job.steps[2].state, StepState::Started { .. }))
         .await;
     refuses(&bench, id, &[(Command::Cancel, "past its pivot")]).await;
+}
+
+#[tokio::test]
+async fn a_job_that_stands_still_says_what_it_waits_for() {
+    let bench = Bench::new();
+    let waits = async |id| bench.engine.job(id).await.unwrap().unwrap().waits_for;
+    bench.script.put("slow", Mode::Do, Answer::Never);
+    let holder = begun(&bench, vec![step("slow")], LDAP, |job| {
+        job.status == Status::Running
+    })
+    .await;
+    let second = bench.submit(job(None, "guest/ldap", vec![step("a")])).await;
+    let third = bench.submit(job(None, "guest/ldap", vec![step("a")])).await;
+    let mut later = job(None, "guest/www", vec![step("a")]);
+    later.request.not_before = Some(bench.engine.time().await.unwrap().now + Duration::from_secs(3600));
+    let later = bench.submit(later).await;
+    let held = format!("guest/ldap, held by job {}", holder.short());
+    assert_eq!(waits(holder).await, None);
+    bench.script.put("again", Mode::Do, failed(Class::Transient));
+    let again = begun(&bench, vec![step("again")], "guest/again", |job| {
+        matches!(job.steps[0].state, StepState::Waiting { .. })
+    })
+    .await;
+    let next = waits(again).await.unwrap();
+    assert!(
+        next.starts_with("its next try at 2023-11-14T22:13:") && next.ends_with("it did not work"),
+        "{next}"
+    );
+    bench.order(again, Command::Pause).await;
+    assert_eq!(waits(again).await, None);
+    assert_eq!(waits(second).await, Some(held.clone()));
+    assert_eq!(waits(third).await.as_ref(), Some(&held));
+    assert!(waits(later).await.unwrap().starts_with("2023-11-14T23:13:20"));
+
+    for lock in ["guest/a", "guest/b", "guest/c"] {
+        bench.script.put("slow", Mode::Do, Answer::Never);
+        bench.submit(job(None, lock, vec![step("slow")])).await;
+    }
+    let crowded = bench.submit(job(None, "guest/d", vec![step("a")])).await;
+    assert_eq!(waits(crowded).await.unwrap(), "a free slot on its host");
+
+    // Who waits for a lock waits for no clock.
+    bench.clock.set_by(7 * 24 * 3_600_000);
+    bench.clock.advance(Duration::from_secs(1));
+    bench.engine.time().await.unwrap();
+    assert_eq!(waits(second).await, Some(held));
+    assert_eq!(
+        waits(later).await.unwrap(),
+        "the clock to be accepted: see `vsjob clock show`"
+    );
 }

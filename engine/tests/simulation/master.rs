@@ -115,6 +115,6 @@ pub(crate) fn options(rng: &mut fastrand::Rng) -> Options {
         poison_limit: rng.u32(2..=20),
         patience: rng.u32(1..=4),
         ask_again: Duration::from_secs(1),
-        take_over: None,
+        ..Options::default()
     }
 }

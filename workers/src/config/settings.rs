@@ -40,7 +40,7 @@ pub struct Settings {
     pub schedules: BTreeMap<ScheduleName, Schedule>,
 }
 
-/// How large the store may become, in bytes.
+/// How large the store may become; sizes are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreSizes {
     /// At this size of the journal new work is refused; what is archived does not count.
@@ -49,6 +49,8 @@ pub struct StoreSizes {
     pub snapshot_every: u64,
     /// So much is kept of what is archived.
     pub archive_limit: u64,
+    /// How many jobs stay known when they are over.
+    pub jobs_kept: u32,
 }
 
 impl Settings {
@@ -80,6 +82,7 @@ impl Settings {
                 journal_limit: reader.bytes("store", "journal-limit"),
                 snapshot_every: reader.bytes("store", "snapshot-every"),
                 archive_limit: reader.bytes("store", "archive-limit"),
+                jobs_kept: reader.count("store", "jobs-kept"),
             },
             ssh: SshOptions {
                 config: optional(reader.text("ssh", "config")),
