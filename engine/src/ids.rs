@@ -197,6 +197,5 @@ mod tests {
         assert_eq!(StepNo(4).to_string(), "5");
         let epoch = Epoch { counter: 7, id: uuid };
         assert_eq!(epoch.to_string(), "7-018bcfe568fa7ff7b66216583f22ce1d");
-        assert!(Epoch::SKIPPED > 1_000_000);
     }
 }
