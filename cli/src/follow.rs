@@ -2,10 +2,11 @@
 //! one line a step.
 
 use indicatif::{ProgressBar, ProgressStyle};
+use uuid::Uuid;
 
 use crate::ask::{self, Asker};
 use crate::complaint::Stop;
-use crate::message::{Accepted, At, JobView, Moment, Reply};
+use crate::message::{Accepted, At, JobView, Moment, Priority, Reply, Submit};
 use crate::session::Session;
 use crate::{Complaint, Exit, words};
 
@@ -26,6 +27,25 @@ pub(crate) async fn quietly_to_the_end(session: &Session, accepted: &Accepted) -
         tell_end(session, &job, now)?;
     }
     Ok(exit(&job))
+}
+
+/// Submits what a command of a word of its own stands for, and stays with it as [`quietly_to_the_end`] does.
+pub(crate) async fn order(
+    session: &Session,
+    operation: &str,
+    given: impl IntoIterator<Item = (&'static str, String)>,
+    reason: Option<&String>,
+) -> Result<Exit, Stop> {
+    let given = given.into_iter().map(|(key, value)| (key.to_owned(), value));
+    let request = Submit {
+        operation: operation.to_owned(),
+        parameters: given.collect(),
+        key: Some(Uuid::new_v4().to_string()),
+        priority: Priority::Normal,
+        who: session.who(reason),
+    };
+    let accepted: Accepted = session.client.post_until_answered("/v1/jobs", &request).await?;
+    quietly_to_the_end(session, &accepted).await
 }
 
 async fn watch(session: &Session, accepted: &Accepted) -> Result<(JobView, Moment), Stop> {

@@ -43,9 +43,9 @@ impl Reception {
             .await?
             .into_iter()
             .map(|(guest, host)| Ok((guest.parse()?, host)));
-        let templates = self.life.templates.iter().map(|(name, archive)| {
+        let more = self.life.templates.iter().map(|(name, archive)| {
             let bytes = std::fs::metadata(archive)?.len();
-            Ok((
+            anyhow::Ok((
                 name.parse()?,
                 Template {
                     archive: archive.clone(),
@@ -53,12 +53,17 @@ impl Reception {
                 },
             ))
         });
+        let mut templates = vsjob_workflows::templates(&self.settings.state);
+        for one in more {
+            let (name, template) = one?;
+            templates.insert(name, template);
+        }
         let site = Site {
             state: self.settings.state.clone(),
             placement: placement.collect::<anyhow::Result<_>>()?,
             generations: Generations::configured(&self.settings),
             hosts: site_hosts(&self.slaves, &self.settings),
-            templates: templates.collect::<anyhow::Result<_>>()?,
+            templates,
             removed: vsjob_workflows::removed(&self.engine).await?,
             ..Site::default()
         };

@@ -28,6 +28,8 @@ mod restore;
 mod restore_files;
 mod site;
 mod stored;
+mod template;
+mod template_remove;
 #[cfg(test)]
 mod tests;
 mod undelete;
@@ -48,4 +50,5 @@ pub use planner::{Argument, Call, Given, Placed, Planner, Ref};
 pub use refusal::Refusal;
 pub use removed::{Removed, removed};
 pub use request::{Parameter, Parameters, Reading};
-pub use site::{Site, SiteHost, Template, site_hosts};
+pub use site::{Site, SiteHost, site_hosts};
+pub use template::{Template, jobs_of_template, templates};

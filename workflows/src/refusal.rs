@@ -77,6 +77,14 @@ pub enum Refusal {
     /// The master has no such template.
     #[error("there is no template `{0}`")]
     UnknownTemplate(TemplateName),
+    /// A template that a job still needs.
+    #[error("jobs that are not over name the template `{template}`: {}", jobs.join(", "))]
+    TemplateInUse {
+        /// The template.
+        template: TemplateName,
+        /// The jobs.
+        jobs: Vec<String>,
+    },
     /// The guest has no such generation.
     #[error("{guest} has no generation {name}")]
     UnknownGeneration {
@@ -176,6 +184,7 @@ impl Refusal {
             Self::AlreadyThere { .. } => "VSJ0408",
             Self::NotThere { .. } => "VSJ0409",
             Self::UnknownTemplate(_) => "VSJ0410",
+            Self::TemplateInUse { .. } => "VSJ0431",
             Self::UnknownGeneration { .. } => "VSJ0497",
             Self::NotWhole { .. } => "VSJ0499",
             Self::NoFile { .. } => "VSJ0489",
@@ -216,6 +225,7 @@ impl Refusal {
             Self::NoFile { .. } => "it is the path in the guest, without links; `ls` in the folder of the generation, beneath tree/, shows what there is".to_owned(),
             Self::NotWhole { .. } => "name one that is whole with --generation; `vsjob generation list` tells more".to_owned(),
             Self::UnknownTemplate(_) => "templates are files NAME.tar, .tar.gz or .tar.zst in the master's folder of templates".to_owned(),
+            Self::TemplateInUse { .. } => "wait until they are over, or `vsjob cancel` them; `vsjob status JOB` shows one".to_owned(),
             Self::NoNetwork(_) => "add its network to networks.conf".to_owned(),
             Self::BadAddress { .. } => "choose another address with --interface".to_owned(),
             Self::NoHost => "name one with --host, or look at `vsjob host list`: noselect in slaves.conf, and maintenance".to_owned(),

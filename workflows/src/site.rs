@@ -8,7 +8,7 @@ use vsjob_engine::{HostName, Plan, Timestamp};
 use vsjob_workers::{CreateDefaults, Drivers, Networks, Settings, Slave, Slaves, Window};
 
 use crate::{
-    BackupConf, GenerationName, Generations, GuestName, Line, Refusal, Removed, TemplateName, YesNo,
+    BackupConf, GenerationName, Generations, GuestName, Line, Refusal, Removed, Template, TemplateName, YesNo,
 };
 
 /// The pool, as known.
@@ -40,6 +40,9 @@ pub struct Site {
     pub removed: Vec<Removed>,
     /// The templates that the master has.
     pub templates: BTreeMap<TemplateName, Template>,
+    /// The jobs that are not over and name the template of the request. Only a `template-remove` asks, and only for that
+    /// it is filled in.
+    pub template_jobs: Vec<String>,
 }
 
 /// A host, as known.
@@ -69,15 +72,6 @@ pub struct SiteHost {
     pub rsync: Line,
     /// The remote shell with which the master's rsync reaches it; empty: its paths are the master's own.
     pub shell: Line,
-}
-
-/// An archive that guests are made from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template {
-    /// A `tar`, perhaps compressed by gzip, xz or zstd.
-    pub archive: PathBuf,
-    /// Its size.
-    pub bytes: u64,
 }
 
 impl Site {

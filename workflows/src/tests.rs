@@ -125,6 +125,7 @@ fn example(name: &str) -> &'static str {
         "rename" => "name=ldap to=directory stop=true",
         "purge" | "purge-later" => "name=ldap host=vsh-02 moved=ldap.moved-1f2e3d4c",
         "guest-start" | "guest-stop" | "guest-enable" | "guest-disable" => "name=ldap",
+        "template-remove" => "name=debian",
         "adopt" => "name=mail host=vsh-02",
         other => panic!("the operation {other} has no example here"),
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use vsjob_engine::HostName;
-use vsjob_workflows::{GenerationName, GuestName, Keep};
+use vsjob_workflows::{GenerationName, GuestName, Keep, TemplateName};
 
 pub(crate) use schedule::{OneSchedule, Schedule, ScheduleOptions};
 pub(crate) use submission::Submission;
@@ -156,7 +156,7 @@ pub(crate) enum Command {
     /// Single actions, by hand
     #[command(subcommand)]
     Step(Step),
-    /// Show the templates that guests can be made from
+    /// The templates that guests can be made from: list, remove
     #[command(subcommand)]
     Template(Template),
     /// The job `demo`, to try a crash on
@@ -446,6 +446,14 @@ pub(crate) enum Step {
 pub(crate) enum Template {
     /// Show the templates
     List,
+    /// Delete one; not while a job that is not over names it
+    Remove {
+        /// As `template list` shows it
+        template: TemplateName,
+        /// Why; goes into the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
 }
 
 /// The job `demo`.

@@ -1,13 +1,11 @@
 //! `generation`: the copies of guests that the master keeps.
 
 use bytesize::ByteSize;
-use uuid::Uuid;
-
 use vsjob_workflows::{GenerationName, GuestName, Keep};
 
 use crate::args::Generation;
 use crate::complaint::Stop;
-use crate::message::{Accepted, GenerationFacts, GenerationList, GenerationVerified, Priority, Submit};
+use crate::message::{GenerationFacts, GenerationList, GenerationVerified};
 use crate::session::Session;
 use crate::{Exit, follow, words};
 
@@ -176,19 +174,11 @@ async fn order(
     session: &Session,
     operation: &str,
     name: &GuestName,
-    (parameter, value): (&str, String),
+    (parameter, value): (&'static str, String),
     reason: Option<&String>,
 ) -> Result<Exit, Stop> {
     let given = [("name", name.to_string()), (parameter, value)];
-    let request = Submit {
-        operation: operation.to_owned(),
-        parameters: given.map(|(key, value)| (key.to_owned(), value)).into(),
-        key: Some(Uuid::new_v4().to_string()),
-        priority: Priority::Normal,
-        who: session.who(reason),
-    };
-    let accepted: Accepted = session.client.post_until_answered("/v1/jobs", &request).await?;
-    let exit = follow::quietly_to_the_end(session, &accepted).await?;
+    let exit = follow::order(session, operation, given, reason).await?;
     if exit != Exit::Done || session.output.json {
         return Ok(exit);
     }

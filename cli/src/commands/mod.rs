@@ -98,7 +98,7 @@ async fn order(session: &Session, command: &Command) -> Result<Exit, Stop> {
         Command::Generation(which) => generation::generation(session, which).await,
         Command::Schedule(which) => schedule::schedule(session, which).await,
         Command::Step(step) => step::run(session, step).await,
-        Command::Template(crate::args::Template::List) => template::list(session).await,
+        Command::Template(which) => template::template(session, which).await,
         Command::Demo(crate::args::Demo::Go { job }) => demo::go(session, job).await,
         // The rest needs no session.
         _ => Ok(Exit::Done),

@@ -1,11 +1,22 @@
-//! `template list`.
+//! `template`: what guests are made from.
 
-use crate::Exit;
+use crate::args::Template;
 use crate::complaint::Stop;
 use crate::message::Templates;
 use crate::session::Session;
+use crate::{Exit, follow};
 
-pub(crate) async fn list(session: &Session) -> Result<Exit, Stop> {
+pub(crate) async fn template(session: &Session, which: &Template) -> Result<Exit, Stop> {
+    match which {
+        Template::List => list(session).await,
+        Template::Remove { template, reason } => {
+            let given = [("name", template.to_string())];
+            follow::order(session, "template-remove", given, reason.as_ref()).await
+        }
+    }
+}
+
+async fn list(session: &Session) -> Result<Exit, Stop> {
     let templates: Templates = session.client.get("/v1/templates").await?;
     let out = session.output;
     if out.json {

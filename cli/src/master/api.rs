@@ -343,8 +343,7 @@ pub(crate) async fn adopt(State(house): Of, admin: Admin, Json(adopt): Json<Adop
 /// The templates that guests can be made from
 #[utoipa::path(get, path = "/v1/templates", responses((status = 200, body = Templates)))]
 pub(crate) async fn templates(State(house): Of) -> Answer<Templates> {
-    let templates = house
-        .templates()
+    let templates = vsjob_workflows::templates(&house.configured.state)
         .into_iter()
         .map(|(name, template)| TemplateLine {
             template: name.to_string(),

@@ -1,18 +1,15 @@
 //! What the API works on: the engine, the pool, and the site that requests are resolved against.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vsjob_engine::{Actor, Clock, Engine, EngineError, JobId, Mode, NewJob, Request, StepNo};
 use vsjob_workers::{Pool, Said, Slaves};
-use vsjob_workflows::{Planned, Site, Template, TemplateName, operation, removed};
+use vsjob_workflows::{Planned, Site, TemplateName, jobs_of_template, operation, removed, templates};
 
 use super::answer::Refused;
 use crate::message::Submit;
 use crate::{Complaint, Exit};
 
-/// The endings of templates' archives.
-const ARCHIVES: [&str; 5] = [".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst"];
 /// Short ids are looked for among this many of the newest jobs.
 const FINDABLE: usize = 10_000;
 /// The shortest end of an id that names a job.
@@ -43,7 +40,7 @@ impl House {
                 .into_iter()
                 .filter_map(|(guest, host)| Some((guest.parse().ok()?, host)))
                 .collect(),
-            templates: self.templates(),
+            templates: templates(&self.configured.state),
             sealed: self.configured.generations.names(),
             maintenance: maintenance.map(|(host, _)| host).collect(),
             now: self.engine.time().await?.now,
@@ -51,31 +48,20 @@ impl House {
         })
     }
 
-    /// The archives in the folder `templates`. A folder that cannot be read has none.
-    pub(crate) fn templates(&self) -> BTreeMap<TemplateName, Template> {
-        let entries = std::fs::read_dir(self.configured.state.join("templates"));
-        let files = entries.into_iter().flatten().flatten();
-        files
-            .filter_map(|file| {
-                let name = file.file_name().into_string().ok()?;
-                let stem = ARCHIVES.iter().find_map(|ending| name.strip_suffix(ending))?;
-                let template = Template {
-                    archive: file.path(),
-                    // Through links: a template may be kept elsewhere.
-                    bytes: std::fs::metadata(file.path()).ok()?.len(),
-                };
-                Some((stem.parse().ok()?, template))
-            })
-            .collect()
-    }
-
     /// What the request would do.
     pub(crate) async fn plan(&self, submit: &Submit) -> Result<Planned, Refused> {
         let operation = operation(&submit.operation)?;
         let mut site = self.site().await?;
-        // Asked for by no other operation: it is a look at all open jobs.
-        if operation.name == "undelete" {
-            site.removed = removed(&self.engine).await?;
+        // Each asked for by no other operation: it is a look at all open jobs.
+        match operation.name {
+            "undelete" => site.removed = removed(&self.engine).await?,
+            "template-remove" => {
+                let name = submit.parameters.get("name");
+                if let Some(name) = name.and_then(|name| name.parse::<TemplateName>().ok()) {
+                    site.template_jobs = jobs_of_template(&self.engine, &name).await?;
+                }
+            }
+            _ => {}
         }
         Ok(operation.plan(&submit.parameters, &site)?)
     }

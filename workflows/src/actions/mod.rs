@@ -45,6 +45,7 @@ pub mod purge_moved;
 pub mod put_definition;
 pub mod read_facts;
 pub mod receive_generation;
+pub mod remove_template;
 pub mod rename_guest;
 pub mod rename_volume;
 pub mod scan_host;
@@ -128,6 +129,7 @@ pub fn registry() -> Registry {
         change_hostname::ChangeHostname::action(),
         rename_guest::RenameGuest::action(),
         purge_moved::PurgeMoved::action(),
+        remove_template::RemoveTemplate::action(),
         place_template::PlaceTemplate::action(),
         unpack_template::UnpackTemplate::action(),
         drop_template::DropTemplate::action(),

@@ -1,0 +1,57 @@
+//! The templates of the master: archives that guests are made from, in its folder `templates`. A file there is one if its
+//! name is that of a template and ends as an archive does; what is being made has another ending. Which jobs name one is
+//! told by their locks.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use vsjob_engine::{Engine, EngineError, Filter};
+
+use crate::{Held, TemplateName};
+
+/// The endings of archives.
+const ENDINGS: [&str; 5] = [".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst"];
+
+/// An archive that guests are made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    /// A `tar`, perhaps compressed by gzip, xz or zstd.
+    pub archive: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// The template that a file of that name is an archive of.
+pub(crate) fn template_of(file: &str) -> Option<TemplateName> {
+    let stem = ENDINGS.iter().find_map(|ending| file.strip_suffix(ending))?;
+    stem.parse().ok()
+}
+
+/// Those in the folder `templates` of a master. A folder that cannot be read has none.
+#[must_use]
+pub fn templates(state: &Path) -> BTreeMap<TemplateName, Template> {
+    let entries = fs::read_dir(state.join("templates"));
+    let files = entries.into_iter().flatten().flatten();
+    files
+        .filter_map(|file| {
+            let template = Template {
+                archive: file.path(),
+                // Through links: a template may be kept elsewhere.
+                bytes: fs::metadata(file.path()).ok()?.len(),
+            };
+            Some((template_of(file.file_name().to_str()?)?, template))
+        })
+        .collect()
+}
+
+/// The jobs that are not over and name a template, by their short ids.
+///
+/// # Errors
+/// The engine does not answer.
+pub async fn jobs_of_template(engine: &Engine, template: &TemplateName) -> Result<Vec<String>, EngineError> {
+    let key = Held::Template(template.clone()).to_string();
+    let jobs = engine.jobs(Filter::OPEN).await?.into_iter();
+    let naming = jobs.filter(|job| !job.status.is_over() && job.locks.iter().any(|lock| lock.key == key));
+    Ok(naming.map(|job| job.id.short()).collect())
+}
