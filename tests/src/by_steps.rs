@@ -40,6 +40,10 @@ impl Desk for Forgets {
     fn take_back(&self, _: String, _: JobId) -> Doing<()> {
         Box::pin(async { Ok(()) })
     }
+
+    fn keep_away(&self, _: String, _: JobId) -> Doing<()> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 impl BySteps {

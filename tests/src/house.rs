@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
 use crate::hosts::World as _;
@@ -34,12 +34,21 @@ impl House {
     /// # Errors
     /// It cannot be made.
     pub fn with(settings: &str) -> anyhow::Result<Self> {
-        let paper = PaperPool::new(2)?;
+        Self::of(2, settings)
+    }
+
+    /// The same, of so many hosts.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn of(hosts: usize, settings: &str) -> anyhow::Result<Self> {
+        let paper = PaperPool::new(hosts)?;
         let settings = format!(
             "[paper]\ndirectory = \"{}\"\n{settings}",
             paper.folder().display()
         );
-        let program = Program::new(&settings, "vsh-01\nvsh-02\n")?;
+        let slaves: String = (1..=hosts).map(|number| format!("vsh-{number:02}\n")).collect();
+        let program = Program::new(&settings, &slaves)?;
         let house = Self { paper, program };
         house.guest("ldap", 1, 9)?;
         Ok(house)
@@ -62,6 +71,30 @@ impl House {
         host.write(&format!("etc/systemd/nspawn/{name}.nspawn"), DEFINITION)?;
         host.run("machinectl enable \"$1\" && machinectl start \"$1\"", &[name])?;
         Ok(())
+    }
+
+    /// Limits the memory of the guest on the host of this number, in MiB.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn limit(&self, name: &str, number: usize, mebibytes: u32) -> anyhow::Result<()> {
+        let file = format!("etc/systemd/system/systemd-nspawn@{name}.service.d/vsjob-limits.conf");
+        let limits = format!("[Service]\nMemoryMax={mebibytes}M\nMemorySwapMax=0\n");
+        self.paper.host(number).write(&file, &limits)
+    }
+
+    /// The jobs of this operation, over or not.
+    ///
+    /// # Errors
+    /// The master does not tell.
+    pub fn jobs(&self, operation: &str) -> anyhow::Result<Vec<Value>> {
+        let all = ["status", "--all", "--json", "--limit", "10000"];
+        let all = self.program.run(&all)?.json()?;
+        let jobs = all["jobs"].as_array().context("no jobs")?.iter();
+        Ok(jobs
+            .filter(|job| job["operation"] == operation)
+            .cloned()
+            .collect())
     }
 
     /// Whether the guest runs on the host of this number.

@@ -117,6 +117,7 @@ impl PaperHost {
             "run",
             "var/lib/machines",
             "proc/sys/kernel/random",
+            "etc/paper",
             "fault",
             "root/.ssh",
         ] {
@@ -135,6 +136,7 @@ impl PaperHost {
             .status()?;
         ensure!(made.success(), "ssh-keygen: {made}");
         host.write(BOOT_ID, &format!("{}\n", uuid::Uuid::new_v4()))?;
+        host.has_memory(8192)?;
         Ok(host)
     }
 
@@ -145,6 +147,26 @@ impl PaperHost {
     pub fn with_systemd(&self) -> anyhow::Result<()> {
         self.write("etc/paper/systemd", "")?;
         Ok(std::fs::create_dir_all(self.path("run/systemd/system"))?)
+    }
+
+    /// So much of its memory can be had from now on, in MiB.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn has_memory(&self, mebibytes: u64) -> anyhow::Result<()> {
+        let kibibytes = mebibytes << 10;
+        self.write(
+            "proc/meminfo",
+            &format!("MemTotal: 33554432 kB\nMemAvailable: {kibibytes} kB\n"),
+        )
+    }
+
+    /// So much of its disk is free from now on, in KiB, whatever is on it.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn has_disk(&self, kibibytes: u64) -> anyhow::Result<()> {
+        self.write("etc/paper/free", &format!("{}\n", kibibytes << 10))
     }
 
     /// Orders a fault for a call of a tool: `fail`, `hang`, `lost`, `reboot` or `reboot-after`, at the `call`th call

@@ -106,6 +106,10 @@ impl Desk for Reception {
         Box::pin(async { Err(failure(&"no operation of these tests waits for another job")) })
     }
 
+    fn keep_away(&self, _: String, _: JobId) -> Doing<()> {
+        Box::pin(async { Err(failure(&"no operation of these tests keeps anything away")) })
+    }
+
     fn take_back(&self, key: String, _: JobId) -> Doing<()> {
         let engine = self.engine.clone();
         Box::pin(async move {

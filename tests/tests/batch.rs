@@ -4,7 +4,6 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use serde_json::Value;
 use vsjob_tests::fate::Fate;
 use vsjob_tests::figures;
 use vsjob_tests::hosts::World as _;
@@ -16,16 +15,6 @@ fn three() -> anyhow::Result<House> {
     house.guest("www", 1, 10)?;
     house.guest("dns", 2, 11)?;
     Ok(house)
-}
-
-fn jobs(house: &House, operation: &str) -> anyhow::Result<Vec<Value>> {
-    let all = ["status", "--all", "--json", "--limit", "10000"];
-    let all = house.program.run(&all)?.json()?;
-    let jobs = all["jobs"].as_array().context("no jobs")?.iter();
-    Ok(jobs
-        .filter(|job| job["operation"] == operation)
-        .cloned()
-        .collect())
 }
 
 #[test]
@@ -59,7 +48,8 @@ fn a_batch_does_for_each_guest_what_it_can_and_says_for_which_it_could_not() -> 
         shown.contains("guest-stop of 3 guests") && shown.contains("partly done"),
         "{shown}"
     );
-    let batch = jobs(&house, "guest-stop")?
+    let batch = house
+        .jobs("guest-stop")?
         .into_iter()
         .find(|job| job["state"] == "partly done");
     let batch = batch.context("no batch")?["short"]
@@ -99,7 +89,7 @@ fn what_cannot_be_done_for_one_guest_is_begun_for_none() -> anyhow::Result<()> {
     submit(&["guest-stop"])?.refuses("VSJ0403", 4)?;
     submit(&["move", "--all", "--dst=vsh-09"])?.refuses("VSJ0406", 4)?;
     submit(&["move", "--all", "--src=vsh-02", "--dst=vsh-02"])?.refuses("VSJ0416", 4)?;
-    ensure!(jobs(&house, "guest-stop")?.is_empty() && jobs(&house, "move")?.is_empty());
+    ensure!(house.jobs("guest-stop")?.is_empty() && house.jobs("move")?.is_empty());
     Ok(())
 }
 
@@ -122,7 +112,7 @@ fn all_guests_of_a_host_move_and_the_batch_ends_when_they_have() -> anyhow::Resu
     for guest in ["ldap", "www", "dns"] {
         ensure!(house.runs(guest, 2), "{guest}");
     }
-    let parts = jobs(&house, "move")?;
+    let parts = house.jobs("move")?;
     ensure!(parts.len() == 3, "{parts:?}");
     for part in parts {
         let id = part["job"].as_str().context("no id")?;
@@ -154,7 +144,7 @@ fn cancelling_a_batch_takes_back_the_jobs_that_are_not_over() -> anyhow::Result<
     ensure!(house.ended(&batch)?["state"] == "cancelled");
     house.program.run(&["answer", &asks, "no"])?.ok()?;
     house.ended(&asks)?;
-    for job in jobs(&house, "guest-stop")? {
+    for job in house.jobs("guest-stop")? {
         let job = house.ended(job["job"].as_str().context("no id")?)?;
         let ended = match job["parameters"]["name"].as_str() {
             Some("ldap") | None => "cancelled",
@@ -201,7 +191,7 @@ fn a_batch_whose_master_is_killed_at_any_durable_write_makes_one_job_a_guest() -
                 "killed at write {write}: {guest}"
             );
         }
-        let jobs_now = jobs(&house, "guest-start")?.len() + jobs(&house, "guest-stop")?.len();
+        let jobs_now = house.jobs("guest-start")?.len() + house.jobs("guest-stop")?.len();
         ensure!(
             jobs_now == jobs_before + 4,
             "killed at write {write}: {jobs_before} jobs, then {jobs_now}"

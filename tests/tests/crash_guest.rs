@@ -162,9 +162,10 @@ fn a_purge_killed_at_every_durable_write_deletes_what_was_removed_and_nothing_el
 }
 
 /// What has no matrix of its own, and why.
-const WITHOUT: [(&str, &str); 7] = [
+const WITHOUT: [(&str, &str); 8] = [
     ("get", "made of the steps of a backup"),
     ("put", "made of the steps of a restore"),
+    ("evacuate", "a batch of moves, killed in a test of its own"),
     ("adopt", "changes nothing on a host, and one record of the master"),
     ("purge-later", "submits a purge, and changes nothing else"),
     (

@@ -49,7 +49,7 @@ fn a_master() -> anyhow::Result<()> {
 
 #[test]
 fn a_removal_killed_at_every_durable_write_leaves_a_template_whole_or_gone() -> anyhow::Result<()> {
-    let counts = matrix::crash_matrix(&Remove, &Worlds::Paper(1), Share::All)?;
+    let counts = matrix::crash_matrix(&Remove, &Worlds::Paper(1), Share::ALL)?;
     figures::tell(format_args!("template-remove: {counts}"));
     ensure!(counts.forward >= 6, "too few: {counts:?}");
     Ok(())

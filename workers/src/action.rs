@@ -81,6 +81,8 @@ pub trait Desk: Send + Sync {
     /// Takes back the job of this key, in the name of the job that it is a part of: if there is one, and as far as that
     /// is still possible.
     fn take_back(&self, key: String, part_of: JobId) -> Doing<()>;
+    /// Puts a host into maintenance, in the name of that job. Done twice it is done once.
+    fn keep_away(&self, host: String, job: JobId) -> Doing<()>;
 }
 
 /// What an action on the master may use.

@@ -5,7 +5,7 @@
 use vsjob_engine::UndoKind::Cleaning;
 use vsjob_engine::{HostName, Job, Status, Value};
 
-use crate::actions::part::{AwaitPart, BeginPart};
+use crate::actions::part::{AwaitPart, BeginPart, RefusePart};
 use crate::planner::Call;
 use crate::{GuestName, Line, Operation, Parameters, Planned, Planner, Reading, Refusal, Site};
 
@@ -105,7 +105,11 @@ pub(crate) fn plan(
             Err(Refusal::AlreadyThere { .. }) => {}
             Err(refusal) if many.of == Of::Placed => return Err(refusal),
             // One whose job will be refused, too: the batch tells so.
-            _ => parts.push((guest, parameters)),
+            _ => parts.push(Part {
+                guest: guest.clone(),
+                job: Ok((operation.name, parameters)),
+                words: None,
+            }),
         }
     }
     let here = host.as_ref().map_or(String::new(), |host| format!(" on {host}"));
@@ -114,7 +118,11 @@ pub(crate) fn plan(
         true => Err(Refusal::NoGuests(host)),
         false => Ok(Planned {
             title,
-            plan: steps(operation, &parts)?,
+            plan: {
+                let mut p = Planner::default();
+                steps(&mut p, &parts)?;
+                p.finish()
+            },
             locks: Vec::new(),
             not_before: None,
         }),
@@ -132,26 +140,49 @@ fn of_one(many: Many, given: &Parameters, guest: &GuestName) -> Parameters {
     parameters
 }
 
-fn steps(operation: &Operation, parts: &[(&GuestName, Parameters)]) -> Result<vsjob_engine::Plan, Refusal> {
-    let mut p = Planner::default();
+/// What a batch does about one guest.
+pub(crate) struct Part {
+    pub guest: GuestName,
+    /// The operation and the parameters of its job, or why it has none.
+    pub job: Result<(&'static str, Parameters), String>,
+    /// What stands in the plan for it, if that says more than the operation and the guest.
+    pub words: Option<String>,
+}
+
+/// The steps of a batch of these parts: all jobs are submitted before any is waited for.
+pub(crate) fn steps(p: &mut Planner, parts: &[Part]) -> Result<(), Refusal> {
+    let bad = |why| Refusal::bad("all", &why);
     let mut jobs = Vec::new();
-    for (guest, parameters) in parts {
-        let text = serde_json::to_string(parameters).map_err(|why| Refusal::bad("all", &why))?;
-        let begun = p
-            .here(BeginPart {
-                operation: Line::of(&operation.name).map_err(|why| Refusal::bad("all", &why))?,
-                guest: (*guest).clone(),
-                parameters: Line::of(&text).map_err(|why| Refusal::bad("all", &why))?,
-            })
-            .undo(Cleaning)
-            .answers();
-        jobs.push(begun.job);
+    for Part { guest, job, words } in parts {
+        jobs.push(match job {
+            Ok((operation, parameters)) => {
+                let text = serde_json::to_string(parameters).map_err(|why| Refusal::bad("all", &why))?;
+                let begin = BeginPart {
+                    operation: Line::of(operation).map_err(bad)?,
+                    guest: guest.clone(),
+                    parameters: Line::of(&text).map_err(bad)?,
+                };
+                p.here(begin)
+                    .undo(Cleaning)
+                    .titled(words.as_deref())
+                    .answers()
+                    .job
+            }
+            Err(why) => {
+                let why = Line::of(why).map_err(bad)?;
+                let refuse = RefusePart {
+                    guest: guest.clone(),
+                    why,
+                };
+                p.here(refuse).titled(words.as_deref()).answers().job
+            }
+        });
     }
-    for ((guest, _), job) in parts.iter().zip(jobs) {
+    for (Part { guest, .. }, job) in parts.iter().zip(jobs) {
         p.here(AwaitPart {
-            guest: (*guest).clone(),
+            guest: guest.clone(),
             job,
         });
     }
-    Ok(p.finish())
+    Ok(())
 }

@@ -118,6 +118,7 @@ pub fn operations() -> &'static [Operation] {
         crate::demo::OPERATION,
         crate::create::OPERATION,
         crate::move_::OPERATION,
+        crate::evacuate::OPERATION,
         crate::backup::OPERATION,
         crate::restore::OPERATION,
         crate::stored::GET,

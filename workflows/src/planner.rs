@@ -333,6 +333,15 @@ impl<C: Call> Placed<'_, C> {
         })
     }
 
+    /// It is called this in the plan, and not what its action is.
+    pub fn titled(self, words: Option<&str>) -> Self {
+        self.with(|step| {
+            if let Some(words) = words {
+                words.clone_into(&mut step.title);
+            }
+        })
+    }
+
     /// How often an attempt at it is repeated.
     pub fn retry(self, retry: Retry) -> Self {
         self.with(|step| step.retry = retry)

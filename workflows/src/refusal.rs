@@ -137,6 +137,22 @@ pub enum Refusal {
     /// A batch of nobody.
     #[error("there is no guest{} for which this would be done", .0.as_ref().map_or(String::new(), |host| format!(" on {host}")))]
     NoGuests(Option<HostName>),
+    /// The host whose guests are to be measured says nothing.
+    #[error("what the guests of {host} take cannot be learnt: {why}")]
+    Silent {
+        /// The host.
+        host: HostName,
+        /// Why it says nothing.
+        why: String,
+    },
+    /// There is no host where the guest could go.
+    #[error("no host has room for {guest}: {why}")]
+    NoRoom {
+        /// The guest.
+        guest: GuestName,
+        /// What is in the way, host by host.
+        why: String,
+    },
     /// The two hosts' drivers differ.
     #[error("{from} and {to} have a different runtime or network, and a guest moves only between equal ones")]
     DriversDiffer {
@@ -199,6 +215,8 @@ impl Refusal {
             Self::InMaintenance(_) => "VSJ0541",
             Self::NoCommonHour(_) => "VSJ0549",
             Self::NoGuests(_) => "VSJ0416",
+            Self::Silent { .. } => "VSJ0428",
+            Self::NoRoom { .. } => "VSJ0429",
         }
     }
 
@@ -229,6 +247,8 @@ impl Refusal {
             Self::NoNetwork(_) => "add its network to networks.conf".to_owned(),
             Self::BadAddress { .. } => "choose another address with --interface".to_owned(),
             Self::NoHost => "name one with --host, or look at `vsjob host list`: noselect in slaves.conf, and maintenance".to_owned(),
+            Self::Silent { .. } => "`vsjob host list` tells which hosts answer; guests come off one that does".to_owned(),
+            Self::NoRoom { .. } => "make room, or `move` it to a host that you choose".to_owned(),
             Self::DriversDiffer { .. } => "choose a host with the same `driver` and `network` with --dst".to_owned(),
             Self::Unable { .. } => "choose another host".to_owned(),
             Self::NothingRemoved(_) => {

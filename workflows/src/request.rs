@@ -101,6 +101,11 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// All that was given.
+    pub(crate) fn given(&self) -> &Parameters {
+        self.given
+    }
+
     /// The parameter `name`, which must be there.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
 //! What a request is resolved against: the pool as the master knows it at the moment of submit. Nothing here is asked
-//! of a host; what may have changed meanwhile is checked again by the first steps of a plan.
+//! of a host, but for the survey; what may have changed meanwhile is checked again by the first steps of a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,8 @@ use vsjob_engine::{HostName, Plan, Timestamp};
 use vsjob_workers::{CreateDefaults, Drivers, Networks, Settings, Slave, Slaves, Window};
 
 use crate::{
-    BackupConf, GenerationName, Generations, GuestName, Line, Refusal, Removed, Template, TemplateName, YesNo,
+    BackupConf, GenerationName, Generations, GuestName, Line, Refusal, Removed, Survey, Template,
+    TemplateName, YesNo,
 };
 
 /// The pool, as known.
@@ -38,6 +39,8 @@ pub struct Site {
     pub sealed: BTreeMap<GuestName, BTreeSet<GenerationName>>,
     /// The guests that can be taken back. Only an `undelete` asks, and only for that it is filled in.
     pub removed: Vec<Removed>,
+    /// What there is room for. Only who looks for places asks, and only for that it is filled in: it is asked of the hosts.
+    pub survey: Survey,
     /// The templates that the master has.
     pub templates: BTreeMap<TemplateName, Template>,
     /// The jobs that are not over and name the template of the request. Only a `template-remove` asks, and only for that

@@ -36,5 +36,6 @@ fn plan(template: &TemplateName, site: &Site) -> Result<Planned, Refusal> {
         plan: p.finish(),
         locks: vec![Held::Template(template.clone()).alone()],
         title: format!("remove the template {template}"),
+        not_before: None,
     })
 }

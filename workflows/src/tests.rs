@@ -10,7 +10,8 @@ use vsjob_engine::{Plan, UndoKind, Value};
 use vsjob_workers::{Action, Driver, Drivers, Settings, Side, Slaves, network, runtime, storage};
 
 use crate::{
-    Generations, Parameters, Refusal, Removed, Site, Template, operation, operations, registry, site_hosts,
+    Generations, Parameters, Refusal, Removed, Room, Site, Survey, Takes, Template, operation, operations,
+    registry, site_hosts,
 };
 
 fn site() -> Site {
@@ -44,7 +45,30 @@ fn site_of(slaves: &str) -> Site {
             },
         )]
         .into(),
+        survey: survey(),
         ..Site::default()
+    }
+}
+
+/// Each host has room for ldap, were it not for their architectures and bridges.
+fn survey() -> Survey {
+    let room = |arch: &str| Room {
+        arch: arch.to_owned(),
+        memory: 1 << 30,
+        disk: 1 << 40,
+        lacks: BTreeSet::new(),
+    };
+    let takes = Takes {
+        memory: 1 << 29,
+        disk: 1 << 31,
+        device: "br0".parse().ok(),
+    };
+    let hosts = [("vsh-01", "x86_64"), ("vsh-02", "x86_64"), ("vsh-03", "aarch64")];
+    Survey {
+        rooms: hosts
+            .map(|(host, arch)| (host.parse().unwrap(), Ok(room(arch))))
+            .into(),
+        takes: [("ldap".parse().unwrap(), Ok(takes))].into(),
     }
 }
 
@@ -114,6 +138,7 @@ fn example(name: &str) -> &'static str {
         "demo" => "fail-at=3",
         "create" => "name=web interface=10.0.1.5 template=debian disk=500 start=true enable=true",
         "move" => "name=ldap dst=vsh-02",
+        "evacuate" => "host=vsh-01",
         "generation-pin" | "generation-unpin" => "name=ldap generation=20261128T023000000Z-1f2e3d4c",
         "generation-prune" => "name=ldap keep=7d4w6m",
         "backup" => "name=ldap cold=true",
@@ -456,5 +481,30 @@ fn a_purge_of_a_removed_guest_looks_at_no_other_and_takes_what_is_not_its_own_fr
     assert!(
         operation("purge").unwrap().plan(&moved, &site).is_err(),
         "of a guest that lives nowhere"
+    );
+}
+
+#[test]
+fn an_evacuation_keeps_new_guests_away_first_and_its_moves_have_their_places_in_its_plan() {
+    let plan = plan("evacuate", "host=vsh-01 grace=3d");
+    insta::assert_snapshot!(outline(&plan));
+    let given = given_as(&plan, "parameters").join("\n");
+    assert_eq!(
+        given,
+        r#"{"dst":"vsh-02","grace":"3d","name":"ldap","src":"vsh-01"}"#
+    );
+}
+
+#[test]
+fn nobody_is_sent_to_a_host_where_a_move_would_be_refused() {
+    let mut site = site_of("vsh-01\nvsh-02\nvsh-03\n");
+    site.maintenance = ["vsh-02".parse().unwrap()].into();
+    let refused = operation("evacuate")
+        .unwrap()
+        .plan(&parameters("host=vsh-01"), &site);
+    let why = refused.unwrap_err().to_string();
+    assert!(
+        why.contains("vsh-03: it is of aarch64") && !why.contains("vsh-02"),
+        "{why}"
     );
 }

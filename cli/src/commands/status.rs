@@ -158,7 +158,7 @@ fn in_words(progress: &crate::message::ProgressView) -> String {
 fn part(step: &StepView) -> Option<String> {
     let told = |key| step.outputs.get(key).filter(|told| !told.is_empty());
     match step.action.split(' ').next()? {
-        "begin-part" => told("job")
+        "begin-part" | "refuse-part" => told("job")
             .and_then(|job| job.rsplit('-').next())
             .map(|end| format!("job {}", &end[end.len().saturating_sub(8)..]))
             .or_else(|| told("refused").cloned()),

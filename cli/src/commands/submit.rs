@@ -49,7 +49,7 @@ fn parameters(submission: &Submission) -> Parameters {
     let asks = operation(&submission.operation)
         .is_ok_and(|operation| operation.parameters.iter().any(|known| known.name == "on-budget"));
     // The jobs of a batch ask nobody: who waits, waits for the batch.
-    if asks && !given.contains_key("all") && submission.options.wait && ask::is_possible() {
+    if asks && given.contains_key("name") && submission.options.wait && ask::is_possible() {
         given
             .entry("on-budget".to_owned())
             .or_insert_with(|| "ask".to_owned());

@@ -33,6 +33,18 @@ impl Desk for HouseDesk {
         })
     }
 
+    fn keep_away(&self, host: String, job: JobId) -> Doing<()> {
+        let house = self.house();
+        Box::pin(async move {
+            let house = house?;
+            let bad = |why| failed(Class::Permanent, &why);
+            let host = host.parse().map_err(|why: vsjob_engine::BadName| bad(why))?;
+            let whole = whole(house.engine.job(job).await)?;
+            let actor = whole.request.actor.clone();
+            house.engine.maintain(host, true, actor).await.map_err(unanswered)
+        })
+    }
+
     fn take_back(&self, key: String, part_of: JobId) -> Doing<()> {
         let house = self.house();
         Box::pin(async move {

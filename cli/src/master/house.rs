@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use vsjob_engine::{Actor, Clock, Engine, EngineError, JobId, Mode, NewJob, Request, StepNo};
 use vsjob_workers::{Pool, Said, Slaves};
-use vsjob_workflows::{Planned, Site, TemplateName, jobs_of_template, operation, removed, templates};
+use vsjob_workflows::{
+    Parameters, Planned, Site, TemplateName, jobs_of_template, operation, removed, templates,
+};
 
 use super::answer::Refused;
+use super::survey::survey;
 use crate::message::Submit;
 use crate::{Complaint, Exit};
 
@@ -51,19 +54,25 @@ impl House {
     /// What the request would do.
     pub(crate) async fn plan(&self, submit: &Submit) -> Result<Planned, Refused> {
         let operation = operation(&submit.operation)?;
+        let site = self.site_for(operation.name, &submit.parameters).await?;
+        Ok(operation.plan(&submit.parameters, &site)?)
+    }
+
+    /// The same, with what only this operation asks for: it is a look at all open jobs, or at the hosts.
+    pub(crate) async fn site_for(&self, operation: &str, given: &Parameters) -> Result<Site, EngineError> {
         let mut site = self.site().await?;
-        // Each asked for by no other operation: it is a look at all open jobs.
-        match operation.name {
+        match operation {
             "undelete" => site.removed = removed(&self.engine).await?,
             "template-remove" => {
-                let name = submit.parameters.get("name");
+                let name = given.get("name");
                 if let Some(name) = name.and_then(|name| name.parse::<TemplateName>().ok()) {
                     site.template_jobs = jobs_of_template(&self.engine, &name).await?;
                 }
             }
             _ => {}
         }
-        Ok(operation.plan(&submit.parameters, &site)?)
+        site.survey = survey(self, operation, given, &site).await;
+        Ok(site)
     }
 
     /// The job that this request, sent before with the same key, has made. Asked before planning: what was right then

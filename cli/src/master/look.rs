@@ -28,7 +28,7 @@ pub(crate) struct Found {
 /// What each host has, or why it did not say.
 pub(crate) async fn guests(house: &House) -> BTreeMap<HostName, Result<Vec<Found>, Failure>> {
     let looks = house.slaves.hosts.iter().map(|slave| async {
-        let outputs = read(house, SCAN, &slave.name).await;
+        let outputs = read(house, SCAN, &slave.name, &[]).await;
         (slave.name.clone(), outputs.map(found))
     });
     join_all(looks).await.into_iter().collect()
@@ -44,7 +44,7 @@ fn found(outputs: Outputs) -> Vec<Found> {
 
 /// What carries our names on a host: kind and name. Of run directories the name says whose they are.
 pub(crate) async fn objects(house: &House, host: &HostName) -> Result<Vec<(String, String)>, Failure> {
-    let outputs = read(house, LIST, host).await?;
+    let outputs = read(house, LIST, host, &[]).await?;
     let objects = outputs.into_iter().filter(|(key, _)| key.starts_with("object."));
     let words = objects.filter_map(|(_, words)| {
         let (kind, name) = words.split_once(' ')?;
@@ -53,8 +53,13 @@ pub(crate) async fn objects(house: &House, host: &HostName) -> Result<Vec<(Strin
     Ok(words.collect())
 }
 
-/// Performs a read-only action without arguments on a host.
-async fn read(house: &House, action: &str, host: &HostName) -> Result<Outputs, Failure> {
+/// Performs a read-only action on a host.
+pub(crate) async fn read(
+    house: &House,
+    action: &str,
+    host: &HostName,
+    args: &[(&str, String)],
+) -> Result<Outputs, Failure> {
     let (progress, _) = watch::channel(Progress::default());
     let work = Work {
         job: JobId::new(house.clock.now()),
@@ -66,7 +71,10 @@ async fn read(house: &House, action: &str, host: &HostName) -> Result<Outputs, F
         mode: Mode::Do,
         attempt: 1,
         resume: false,
-        args: Vec::new(),
+        args: args
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect(),
         hosts: vec![host.clone()],
         claims: Vec::new(),
         epoch: house.engine.epoch(),

@@ -21,6 +21,7 @@ mod schedules;
 mod stray;
 mod stuck;
 mod superseded;
+mod survey;
 mod tidy;
 mod view;
 

@@ -59,8 +59,8 @@ pub(crate) async fn keep(house: Arc<House>) {
 }
 
 async fn fire(house: &House, due: Due) -> Result<(), EngineError> {
-    let site = house.site().await?;
     let parameters = due.request.args.iter().cloned().collect();
+    let site = house.site_for(&due.request.operation, &parameters).await?;
     let planned = operation(&due.request.operation).and_then(|known| known.plan(&parameters, &site));
     let planned = planned
         .map(|planned| new_job(due.request.clone(), planned))
@@ -184,7 +184,8 @@ pub(crate) async fn run(
     let due = house.engine.by_hand(parse(&name)?).await?;
     let operation = operation(&due.request.operation)?;
     let parameters = due.request.args.iter().cloned().collect();
-    let planned = operation.plan(&parameters, &house.site().await?)?;
+    let site = house.site_for(operation.name, &parameters).await?;
+    let planned = operation.plan(&parameters, &site)?;
     let mut request = due.request.clone();
     request.actor.user.clone_from(&actor.user);
     request.actor.reason.clone_from(&actor.reason);

@@ -105,6 +105,17 @@ guest_leader() {
 	machinectl show -p Leader --value "$1" 2>/dev/null
 }
 
+# guest_memory NAME: bytes that it has of the host's memory, without what is cached of files; 0 if it does not run.
+guest_memory() {
+	guest_group=$(systemctl show -p ControlGroup --value "$(guest_unit "$1")")
+	guest_bytes=
+	if [ -n "$guest_group" ]; then
+		guest_bytes=$(awk '/^(anon|shmem) / { sum += $2 } END { printf "%.0f", sum }' \
+			"$R/sys/fs/cgroup$guest_group/memory.stat" 2>/dev/null) || true
+	fi
+	printf '%s' "${guest_bytes:-0}"
+}
+
 # guest_processes NAME: the pids of its processes, as its host sees them, one a line; of one that does not run there are
 # none. A group that goes meanwhile has none either.
 guest_processes() {

@@ -32,11 +32,14 @@ pub mod drop_template;
 pub mod enable_guest;
 pub mod fence_guest;
 pub mod hand_over;
+pub mod keep_away;
 pub mod limit_volume;
 pub mod list_changes;
 pub mod list_objects;
 pub mod make_key;
 pub mod make_volume;
+pub mod measure_guest;
+pub mod measure_host;
 pub mod part;
 pub mod pin_generation;
 pub mod place_template;
@@ -79,6 +82,8 @@ pub fn registry() -> Registry {
         hand_over::KeepForLater::action(),
         hand_over::WithdrawPurge::action(),
         part::BeginPart::action(),
+        part::RefusePart::action(),
+        keep_away::KeepAway::action(),
         part::AwaitPart::action(),
         send_template::SendTemplate::action(),
         demo::Prepare::action(),
@@ -144,6 +149,8 @@ pub fn registry() -> Registry {
         tell_state::TellState::action(),
         adopt_guest::AdoptGuest::action(),
         scan_host::ScanHost::action(),
+        measure_guest::MeasureGuest::action(),
+        measure_host::MeasureHost::action(),
         list_objects::ListObjects::action(),
     ])
 }

@@ -1,5 +1,5 @@
 //! The two steps that a batch has for each of its guests: its job is submitted, and waited for. A guest's job that does not
-//! get on, or cannot be submitted any more, is that guest's affair: both steps succeed, and tell what became of it.
+//! get on, or cannot be submitted at all, is that guest's affair: both steps succeed, and tell what became of it.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,17 @@ master_action! {
         refused: String
     }
     "begin-part" version 1, "{operation} {guest}", begin_part
+}
+
+master_action! {
+    /// Submits nothing: when the batch was planned it was plain already that nothing can be done for that guest.
+    RefusePart { guest: GuestName, why: Line } -> PartRefused {
+        /// Empty: there is no job.
+        job: String,
+        /// Why there is none.
+        refused: String
+    }
+    "refuse-part" version 1, "leave {guest} where it is", refuse_part
 }
 
 master_action! {
@@ -51,6 +62,15 @@ fn begin_part(context: Context, work: Work) -> Performing {
             }
             Err(why) => Outcome::Failed(why),
         }
+    })
+}
+
+fn refuse_part(_: Context, work: Work) -> Performing {
+    Box::pin(async move {
+        Outcome::Done(Outputs::from([
+            ("job".to_owned(), String::new()),
+            ("refused".to_owned(), argument(&work, "why").to_owned()),
+        ]))
     })
 }
 
