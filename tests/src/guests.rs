@@ -70,9 +70,13 @@ pub fn as_started(root: &Path) -> anyhow::Result<()> {
     Ok(std::os::unix::fs::symlink("usr/lib", root.join("lib"))?)
 }
 
-fn unpack(archive: &Path, root: &Path) -> anyhow::Result<()> {
+/// Unpacks an archive into a tree.
+///
+/// # Errors
+/// It cannot be read.
+pub fn unpack(archive: &Path, root: &Path) -> anyhow::Result<()> {
     let status = Command::new("tar")
-        .arg("--numeric-owner")
+        .args(["--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"])
         .arg("-xpf")
         .arg(archive)
         .arg("-C")

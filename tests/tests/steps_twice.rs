@@ -81,6 +81,15 @@ fn a_backup() -> anyhow::Result<World> {
     settled("backup", &[("name", "ldap"), ("cold", "true")])
 }
 
+fn a_template() -> anyhow::Result<World> {
+    settled("template-create", &[("name", "lamp"), ("from", "ldap")])
+}
+
+/// What is in the folder of templates.
+fn templates(world: &World) -> Vec<String> {
+    names(world, "templates")
+}
+
 fn a_remove() -> anyhow::Result<World> {
     settled("remove", &[("name", "ldap"), ("stop", "true")])
 }
@@ -129,7 +138,12 @@ async fn a_restore(replace: &str) -> anyhow::Result<World> {
 
 /// What is in the folder of the guest's generations.
 fn generations(world: &World) -> Vec<String> {
-    let folder = world.pool.folder().join("state/generations/ldap");
+    names(world, "generations/ldap")
+}
+
+/// What is in a folder of the master's.
+fn names(world: &World, folder: &str) -> Vec<String> {
+    let folder = world.pool.folder().join("state").join(folder);
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
@@ -379,6 +393,34 @@ async fn a_rename_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as_
         }
         taken_back_twice(&mut world, until).await.context(title.clone())?;
         guests::is_nowhere(&world.pool, "web").context(title.clone())?;
+        guests::nothing_left(world.pool.host(1), &["ldap"]).context(title.clone())?;
+        guests::lives_only_on(&world.pool, 1, world.reference.path()).context(title)?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_whose_every_step_is_done_twice_is_one_template() -> anyhow::Result<()> {
+    let mut world = a_template()?;
+    done_twice(&mut world).await?;
+    guests::nothing_left(world.pool.host(1), &["ldap"])?;
+    let mut made = templates(&world);
+    made.sort();
+    ensure!(made == ["lamp.tar", "lamp.tar.blake3"], "{made:?}");
+    ensure!(generations(&world).is_empty(), "{:?}", generations(&world));
+    guests::lives_only_on(&world.pool, 1, world.reference.path())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as_before()
+-> anyhow::Result<()> {
+    let pivot = a_template()?.steps.plan.pivot().context("it has no pivot")?;
+    for until in numbers(pivot.index() + 1) {
+        let mut world = a_template()?;
+        let title = world.steps.plan.steps[until.index()].title.clone();
+        taken_back_twice(&mut world, until).await.context(title.clone())?;
+        let left = [templates(&world), generations(&world)].concat();
+        ensure!(left.is_empty(), "{title}: {left:?}");
         guests::nothing_left(world.pool.host(1), &["ldap"]).context(title.clone())?;
         guests::lives_only_on(&world.pool, 1, world.reference.path()).context(title)?;
     }

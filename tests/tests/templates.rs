@@ -1,8 +1,11 @@
-//! Templates of a master, on paper hosts: what is removed and when that is refused.
+//! Templates of a master, on paper hosts: what one is made of, what is
+//! removed, and when that is refused.
 
 use std::path::PathBuf;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
+use vsjob_tests::guests;
+use vsjob_tests::hosts::World as _;
 use vsjob_tests::house::House;
 use vsjob_tests::program::Master;
 
@@ -31,6 +34,13 @@ impl Home {
         Ok(lines
             .filter_map(|line| line["template"].as_str().map(str::to_owned))
             .collect())
+    }
+
+    /// The state and the code of a job, once it is over.
+    fn ends(&self, args: &[&str]) -> anyhow::Result<(String, String)> {
+        let job = self.house.ended(&self.submit(args)?)?;
+        let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        Ok((word(&job["state"]), word(&job["why"]["code"])))
     }
 
     fn submit(&self, args: &[&str]) -> anyhow::Result<String> {
@@ -86,5 +96,91 @@ fn a_template_is_not_removed_while_a_job_has_it_or_waits_for_its_turn_to_have_it
         home.house.program.run(&["template", "remove", template])?.ok()?;
     }
     ensure!(home.templates()?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_template_of_a_guest_makes_another_one_that_has_its_files_and_nothing_of_who_it_was() -> anyhow::Result<()>
+{
+    let home = Home::new()?;
+    let host = home.house.paper.host(1);
+    let tree = |guest: &str, file: &str| format!("var/lib/machines/{guest}/{file}");
+    for own in [
+        "etc/machine-id",
+        "etc/hostname",
+        "etc/ssh/ssh_host_rsa_key",
+        "tmp/secret",
+    ] {
+        host.write(&tree("ldap", own), "ldap its own\n")?;
+    }
+    host.write(&tree("ldap", "srv/site"), "content\n")?;
+    host.write(&tree("ldap", "srv/cache/1"), "left out\n")?;
+    let made = home.ends(&[
+        "template-create",
+        "--name=lamp",
+        "--from=ldap",
+        "--exclude=/srv/cache",
+    ])?;
+    ensure!(made.0 == "succeeded", "{made:?}");
+    ensure!(home.templates()? == ["lamp"] && home.house.runs("ldap", 1));
+    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(home.file("lamp.tar"))?);
+    ensure!(mode & 0o77 == 0, "others may read it: {mode:o}");
+
+    let place = ["--host=vsh-01", "--interface=10.77.1.20/16"];
+    let create = [&["create", "--name=web", "--template=lamp"], &place[..]].concat();
+    let made = home.ends(&create)?;
+    ensure!(made.0 == "succeeded", "{made:?}");
+    ensure!(host.read(&tree("web", "srv/site"))? == "content\n");
+    ensure!(host.read(&tree("web", "etc/hostname"))? == "web\n");
+    for gone in ["srv/cache", "tmp/secret", "etc/systemd/network/80-host0.network"] {
+        ensure!(!host.has(&tree("web", gone)), "{gone} came with it");
+    }
+    let said = host.run(
+        "grep -rl 'its own\\|10[.]77[.]1[.]9' \"$R/var/lib/machines/web\" || true",
+        &[],
+    )?;
+    ensure!(said.is_empty(), "{said}");
+    guests::nothing_left(host, &["ldap", "web"])
+}
+
+#[test]
+fn no_template_is_overwritten_and_none_is_made_of_a_guest_that_is_elsewhere_or_nowhere() -> anyhow::Result<()>
+{
+    let home = Home::new()?;
+    std::fs::write(home.file("lamp.tar.zst"), "somebody's")?;
+    for (args, code) in [
+        (["--name=lamp", "--from=ldap", "--host=vsh-01"], "VSJ0433"),
+        (["--name=../lamp", "--from=ldap", "--host=vsh-01"], "VSJ0404"),
+        (["--name=new", "--from=nobody", "--host=vsh-01"], "VSJ0405"),
+        (["--name=new", "--from=ldap", "--host=vsh-02"], "VSJ0409"),
+    ] {
+        let refused = home
+            .house
+            .program
+            .run(&[&["submit", "template-create"], &args[..]].concat())?;
+        refused.refuses(code, 4).context(code)?;
+    }
+    ensure!(home.templates()? == ["lamp"]);
+    Ok(())
+}
+
+#[test]
+fn an_archive_that_is_not_what_was_packed_becomes_no_guest() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let made = home.ends(&["template-create", "--name=lamp", "--from=ldap"])?;
+    ensure!(made.0 == "succeeded", "{made:?}");
+    let mut bytes = std::fs::read(home.file("lamp.tar"))?;
+    *bytes.last_mut().context("it is empty")? ^= 1;
+    std::fs::write(home.file("lamp.tar"), bytes)?;
+    let place = ["--host=vsh-01", "--interface=10.77.1.20/16"];
+    let made = home.ends(&[&["create", "--name=web", "--template=lamp"], &place[..]].concat())?;
+    ensure!(
+        made == ("rolled back".to_owned(), "VSJ0424".to_owned()),
+        "{made:?}"
+    );
+    guests::nothing_left(home.house.paper.host(1), &["ldap"])?;
+    home.house.program.run(&["template", "remove", "lamp"])?.ok()?;
+    let left = std::fs::read_dir(home.file(""))?.count();
+    ensure!(left == 0, "its checksum stays");
     Ok(())
 }

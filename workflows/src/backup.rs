@@ -102,7 +102,8 @@ impl Backup {
     }
 }
 
-/// One more generation of a guest: what a `backup` is, and what a `remove` ends with.
+/// One more generation of a guest: what a `backup` is, what a `remove` ends with, and, up to its seal, what a template is
+/// packed from.
 pub(crate) struct Consolidation<'a> {
     guest: &'a GuestName,
     host: &'a HostName,
@@ -168,8 +169,26 @@ impl<'a> Consolidation<'a> {
         p: &'p mut Planner,
         (names, begun): (Names, GenerationBegun),
         bytes: Ref<u64>,
-        (taking, undo): (TakeSnapshot, UndoKind),
+        taking: (TakeSnapshot, UndoKind),
     ) -> (StepNo, Placed<'p, SealGeneration>) {
+        let snapshot = self.receive(p, (names, begun), bytes, taking);
+        let sealed = p.here(SealGeneration {
+            folder: self.folder.clone(),
+            tree: self.tree,
+            guest: self.guest.clone(),
+            name: begun.name,
+        });
+        (snapshot, sealed)
+    }
+
+    /// All of it but the seal; and which step takes the snapshot.
+    pub(crate) fn receive(
+        &self,
+        p: &mut Planner,
+        (names, begun): (Names, GenerationBegun),
+        bytes: Ref<u64>,
+        (taking, undo): (TakeSnapshot, UndoKind),
+    ) -> StepNo {
         let taken = p
             .on(self.host, taking)
             .undo(undo)
@@ -211,13 +230,16 @@ impl<'a> Consolidation<'a> {
             size: received.size,
             received: received.received,
         });
-        let sealed = p.here(SealGeneration {
-            folder: self.folder.clone(),
-            tree: self.tree,
-            guest: self.guest.clone(),
-            name: begun.name,
-        });
-        (snapshot, sealed)
+        snapshot
+    }
+
+    /// Where its tree is while it is received.
+    pub(crate) fn place(&self) -> Result<(Line, TreeKind), Refusal> {
+        let place = format!("{}/{}", self.folder, self.guest);
+        Ok((
+            place.parse().map_err(|why| Refusal::bad("name", &why))?,
+            self.tree,
+        ))
     }
 
     /// What it needed on the host goes.

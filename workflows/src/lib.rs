@@ -31,6 +31,7 @@ mod room;
 mod site;
 mod stored;
 mod template;
+mod template_create;
 mod template_remove;
 #[cfg(test)]
 mod tests;

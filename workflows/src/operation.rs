@@ -136,6 +136,7 @@ pub fn operations() -> &'static [Operation] {
         crate::guest::ENABLE,
         crate::guest::DISABLE,
         crate::adopt::OPERATION,
+        crate::template_create::OPERATION,
         crate::template_remove::OPERATION,
     ]
 }

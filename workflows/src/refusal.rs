@@ -77,6 +77,9 @@ pub enum Refusal {
     /// The master has no such template.
     #[error("there is no template `{0}`")]
     UnknownTemplate(TemplateName),
+    /// A new template has the name of one that is there.
+    #[error("there is a template `{0}` already")]
+    TemplateExists(TemplateName),
     /// A template that a job still needs.
     #[error("jobs that are not over name the template `{template}`: {}", jobs.join(", "))]
     TemplateInUse {
@@ -201,6 +204,7 @@ impl Refusal {
             Self::NotThere { .. } => "VSJ0409",
             Self::UnknownTemplate(_) => "VSJ0410",
             Self::TemplateInUse { .. } => "VSJ0431",
+            Self::TemplateExists(_) => "VSJ0433",
             Self::UnknownGeneration { .. } => "VSJ0497",
             Self::NotWhole { .. } => "VSJ0499",
             Self::NoFile { .. } => "VSJ0489",
@@ -243,6 +247,7 @@ impl Refusal {
             Self::NoFile { .. } => "it is the path in the guest, without links; `ls` in the folder of the generation, beneath tree/, shows what there is".to_owned(),
             Self::NotWhole { .. } => "name one that is whole with --generation; `vsjob generation list` tells more".to_owned(),
             Self::UnknownTemplate(_) => "templates are files NAME.tar, .tar.gz or .tar.zst in the master's folder of templates".to_owned(),
+            Self::TemplateExists(name) => format!("choose another name, or `vsjob template remove {name}`"),
             Self::TemplateInUse { .. } => "wait until they are over, or `vsjob cancel` them; `vsjob status JOB` shows one".to_owned(),
             Self::NoNetwork(_) => "add its network to networks.conf".to_owned(),
             Self::BadAddress { .. } => "choose another address with --interface".to_owned(),

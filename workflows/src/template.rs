@@ -3,7 +3,9 @@
 //! told by their locks.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use vsjob_engine::{Engine, EngineError, Filter};
@@ -12,6 +14,9 @@ use crate::{Held, TemplateName};
 
 /// The endings of archives.
 const ENDINGS: [&str; 5] = [".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst"];
+
+/// What the name of the file with an archive's checksum ends with.
+const CHECKSUM: &str = ".blake3";
 
 /// An archive that guests are made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +27,13 @@ pub struct Template {
     pub bytes: u64,
 }
 
+/// The template that a file of that name belongs to: its archive, or the checksum of that.
+pub(crate) fn belongs_to(file: &str) -> Option<TemplateName> {
+    template_of(file.strip_suffix(CHECKSUM).unwrap_or(file))
+}
+
 /// The template that a file of that name is an archive of.
-pub(crate) fn template_of(file: &str) -> Option<TemplateName> {
+fn template_of(file: &str) -> Option<TemplateName> {
     let stem = ENDINGS.iter().find_map(|ending| file.strip_suffix(ending))?;
     stem.parse().ok()
 }
@@ -43,6 +53,28 @@ pub fn templates(state: &Path) -> BTreeMap<TemplateName, Template> {
             Some((template_of(file.file_name().to_str()?)?, template))
         })
         .collect()
+}
+
+/// The file beside an archive that has its checksum, as `b3sum` writes it. One that people have put there has none.
+pub(crate) fn checksum_file(archive: &Path) -> PathBuf {
+    let mut name = OsString::from(archive);
+    name.push(CHECKSUM);
+    name.into()
+}
+
+/// The checksum of a file, and its bytes. It is read whole.
+pub(crate) fn checksum(archive: &Path) -> io::Result<(String, u64)> {
+    let mut hasher = blake3::Hasher::new();
+    let bytes = io::copy(&mut File::open(archive)?, &mut hasher)?;
+    Ok((hasher.finalize().to_hex().to_string(), bytes))
+}
+
+/// Whether an archive is what was packed, as far as can be told.
+pub(crate) fn is_whole(archive: &Path) -> io::Result<bool> {
+    match fs::read_to_string(checksum_file(archive)) {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(true),
+        said => Ok(said?.split_whitespace().next() == Some(&checksum(archive)?.0)),
+    }
 }
 
 /// The jobs that are not over and name a template, by their short ids.

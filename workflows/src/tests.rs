@@ -150,6 +150,7 @@ fn example(name: &str) -> &'static str {
         "rename" => "name=ldap to=directory stop=true",
         "purge" | "purge-later" => "name=ldap host=vsh-02 moved=ldap.moved-1f2e3d4c",
         "guest-start" | "guest-stop" | "guest-enable" | "guest-disable" => "name=ldap",
+        "template-create" => "name=lamp from=ldap",
         "template-remove" => "name=debian",
         "adopt" => "name=mail host=vsh-02",
         other => panic!("the operation {other} has no example here"),
@@ -397,6 +398,30 @@ fn what_a_remove_keeps_is_made_by_the_steps_of_a_backup() {
         !without.contains("generation") && !without.contains("snapshot"),
         "{without}"
     );
+}
+
+#[test]
+fn a_template_of_a_guest_is_received_as_a_backup_is_and_packed_in_its_place() {
+    let actions =
+        |plan: &Plan| -> Vec<String> { plan.steps.iter().map(|step| step.action.name.clone()).collect() };
+    let (backup, template) = (
+        actions(&plan("backup", "name=ldap")),
+        plan("template-create", "name=lamp from=ldap"),
+    );
+    let seal = backup.iter().position(|name| name == "seal-generation").unwrap();
+    let packed = ["pack-template", "name-files", "drop-tree"].map(str::to_owned);
+    let wanted = [&backup[..seal], &packed[..], &backup[seal + 1..]].concat();
+    assert_eq!(actions(&template), wanted);
+    assert!(outline(&template).contains("master: P give the copy the name /state/templates/lamp.tar\n"));
+    let excluded = given_as(&template, "excludes").concat();
+    for own in [
+        "/etc/machine-id",
+        "/etc/hostname",
+        "/etc/ssh/ssh_host_*",
+        "/etc/systemd/network/*",
+    ] {
+        assert!(excluded.contains(&format!("\"{own}\"")), "{own}: {excluded}");
+    }
 }
 
 #[test]

@@ -63,6 +63,19 @@ impl Incoming {
         }
     }
 
+    /// The same of a job that has it no longer for a generation, but to pack it: in the folder `place`.
+    pub(super) fn in_place(work: &Work) -> Self {
+        let place = PathBuf::from(argument(work, "place"));
+        Self {
+            folder: place.join(format!("incoming-{}", work.job.short())),
+            generations: Generations {
+                folder: place.clone(),
+                kind: argument(work, "tree").parse().unwrap_or_default(),
+            },
+            guest: place,
+        }
+    }
+
     /// Held by what writes there.
     pub(super) fn lock(&self) -> PathBuf {
         self.folder.join("lock")
@@ -169,7 +182,8 @@ fn begin(at: &Incoming, work: &Work, now: Timestamp) -> io::Result<Outputs> {
     ]))
 }
 
-fn remove(at: &Incoming) -> io::Result<Outputs> {
+/// It goes with all that is in it.
+pub(super) fn remove(at: &Incoming) -> io::Result<Outputs> {
     at.generations.kind.remove(&at.tree())?;
     match fs::remove_dir_all(&at.folder) {
         Err(why) if !is_gone(&why) => return Err(why),

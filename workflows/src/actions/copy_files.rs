@@ -25,13 +25,13 @@ master_action! {
 }
 
 master_action! {
-    /// Gives the folder its name, if nothing has that.
+    /// Gives a folder, or an archive, its name, if nothing has that.
     NameFiles { to: Line } -> FilesNamed {}
     "name-files" version 1, "give the copy the name {to}", |_, work| name(work)
 }
 
-/// The folder while it is not whole. Root's alone, as a generation is: there may be programs in it that run as their owner.
-fn partial(work: &Work) -> PathBuf {
+/// What it is called while it is not whole. Root's alone, as a generation is: there may be programs in it that run as their owner.
+pub(super) fn partial(work: &Work) -> PathBuf {
     format!("{}.partial-{}", argument(work, "to"), work.job.short()).into()
 }
 
@@ -113,7 +113,7 @@ fn name(work: Work) -> Performing {
     Box::pin(async move {
         let (from, to) = (partial(&work), Path::new(argument(&work, "to")));
         let named = match renameat_with(CWD, &from, CWD, to, RenameFlags::NOREPLACE) {
-            Err(rustix::io::Errno::NOENT) if to.is_dir() => Ok(()),
+            Err(rustix::io::Errno::NOENT) if to.symlink_metadata().is_ok() => Ok(()),
             renamed => renamed.map_err(io::Error::from),
         };
         let synced = named.and_then(|()| File::open(to.parent().unwrap_or(to))?.sync_all());

@@ -29,6 +29,7 @@ pub mod drop_received;
 pub mod drop_sent;
 pub mod drop_snapshot;
 pub mod drop_template;
+pub mod drop_tree;
 pub mod enable_guest;
 pub mod fence_guest;
 pub mod hand_over;
@@ -40,6 +41,7 @@ pub mod make_key;
 pub mod make_volume;
 pub mod measure_guest;
 pub mod measure_host;
+pub mod pack_template;
 pub mod part;
 pub mod pin_generation;
 pub mod place_template;
@@ -134,6 +136,8 @@ pub fn registry() -> Registry {
         change_hostname::ChangeHostname::action(),
         rename_guest::RenameGuest::action(),
         purge_moved::PurgeMoved::action(),
+        pack_template::PackTemplate::action(),
+        drop_tree::DropTree::action(),
         remove_template::RemoveTemplate::action(),
         place_template::PlaceTemplate::action(),
         unpack_template::UnpackTemplate::action(),

@@ -9,11 +9,11 @@ use vsjob_engine::{Class, Failure, Mode, Outcome, Outputs, Performing, Work};
 use super::argument;
 use crate::generation::is_gone;
 use crate::planner::master_action;
-use crate::template::template_of;
+use crate::template::belongs_to;
 use crate::{Line, TemplateName};
 
 master_action! {
-    /// Deletes every archive of that name. One that is a link stays where it is kept.
+    /// Deletes every archive of that name, with its checksum. One that is a link stays where it is kept.
     RemoveTemplate { folder: Line, template: TemplateName } -> TemplateRemoved {}
     "remove-template" version 1, "delete the template {template}", |_, work| run(work)
 }
@@ -44,7 +44,7 @@ fn remove(folder: &Path, template: &str) -> io::Result<()> {
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name();
-        let found = name.to_str().and_then(template_of);
+        let found = name.to_str().and_then(belongs_to);
         if found.is_some_and(|found| found.as_str() == template) {
             match fs::remove_file(entry.path()) {
                 Err(why) if !is_gone(&why) => return Err(why),

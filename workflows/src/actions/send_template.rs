@@ -7,10 +7,11 @@ use std::process::Stdio;
 
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
-use vsjob_engine::{Class, Failure, Outcome, Outputs, Performing, Work};
+use vsjob_engine::{Class, Failure, Mode, Outcome, Outputs, Performing, Work};
 
 use super::argument;
 use crate::planner::master_action;
+use crate::template::is_whole;
 use crate::{Line, YesNo};
 
 master_action! {
@@ -25,6 +26,10 @@ const FOLDER: &str = "/var/lib/vsjob/templates";
 
 fn send(work: Work) -> Performing {
     Box::pin(async move {
+        // What of it came to the host goes with the room that was made for it.
+        if work.mode == Mode::Undo {
+            return Outcome::Done(Outputs::new());
+        }
         match bring(&work).await {
             Ok(()) => Outcome::Done(Outputs::new()),
             Err(failure) => Outcome::Failed(failure),
@@ -60,6 +65,13 @@ async fn bring(work: &Work) -> Result<(), Failure> {
 
 /// The archive without compression: itself, or unpacked to `plain`.
 async fn unpacked(archive: &Path, plain: &Path) -> io::Result<PathBuf> {
+    let named = archive.to_owned();
+    let whole = tokio::task::spawn_blocking(move || is_whole(&named)).await;
+    if !whole.unwrap_or_else(|panic| Err(io::Error::other(panic)))? {
+        return Err(io::Error::other(
+            "it is not what was packed: its checksum is another",
+        ));
+    }
     let tool = match archive.extension().and_then(|ending| ending.to_str()) {
         Some("gz" | "tgz") => "gzip",
         Some("xz") => "xz",

@@ -61,6 +61,11 @@ fn what_cannot_be_done_is_refused_with_a_code_before_anything_changes() {
         ("remove", "name=ldap host=vsh-02", "VSJ0409"),
         ("remove", "name=ldap grace=soon", "VSJ0404"),
         ("adopt", "name=ldap host=vsh-02", "VSJ0407"),
+        ("template-remove", "name=suse", "VSJ0410"),
+        ("template-create", "name=debian from=ldap", "VSJ0433"),
+        ("template-create", "name=../lamp from=ldap", "VSJ0404"),
+        ("template-create", "name=lamp from=nobody", "VSJ0405"),
+        ("template-create", "name=lamp from=ldap host=vsh-02", "VSJ0409"),
         ("restore", "name=nobody", "VSJ0499"),
         (
             "restore",

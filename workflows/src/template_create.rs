@@ -1,0 +1,154 @@
+//! `template-create`: a template of the master, from a guest as it runs. What is new in the guest is received as for a
+//! backup, begun from its last generation and from a snapshot that is hot, but without what makes the guest this one; that
+//! tree is packed under another name, and one rename makes it a template. Decision `templates-are-packed-on-the-master`.
+
+use vsjob_engine::HostName;
+use vsjob_engine::UndoKind::Cleaning;
+
+use crate::actions::check_source::CheckSource;
+use crate::actions::choose_names::ChooseNames;
+use crate::actions::copy_files::NameFiles;
+use crate::actions::drop_tree::DropTree;
+use crate::actions::pack_template::PackTemplate;
+use crate::actions::read_facts::ReadFacts;
+use crate::actions::take_snapshot::TakeSnapshot;
+use crate::backup::Consolidation;
+use crate::{
+    GuestName, Held, Line, Operation, Parameter, Planned, Planner, Reading, Refusal, Site, SnapshotMode,
+    TemplateName,
+};
+
+pub(crate) const OPERATION: Operation = Operation {
+    name: "template-create",
+    summary: "make a template of the master",
+    parameters: &[
+        Parameter::required("name", "TEMPLATE", "its name"),
+        Parameter::required("from", "GUEST", "the guest that it is made from, as it runs"),
+        Parameter::optional("host", "HOST", "refuse unless the guest is there now"),
+        Parameter::optional(
+            "exclude",
+            "PATTERN",
+            "leave out what fits this pattern of rsync, too",
+        ),
+        Parameter::ANY_HOUR,
+    ],
+    all: None,
+    plan: |reading, site| plan(&TemplateCreate::read(reading, site)?, site),
+};
+
+/// What makes a guest this one, and what only was while it ran: `create` writes what of it a guest needs.
+const OWN: [&str; 18] = [
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/etc/machine-id",
+    "/var/lib/dbus/machine-id",
+    "/etc/ssh/ssh_host_*",
+    "/etc/systemd/network/*",
+    "/etc/network/interfaces",
+    "/etc/network/interfaces.d/*",
+    "/etc/netplan/*",
+    "/var/lib/dhcp/*",
+    "/var/lib/systemd/random-seed",
+    "/var/lib/systemd/credential.secret",
+    "/var/log/journal/*",
+    "/root/.bash_history",
+    "/run/*",
+    "/tmp/*",
+    "/var/tmp/*",
+];
+
+struct TemplateCreate {
+    template: TemplateName,
+    guest: GuestName,
+    host: HostName,
+    excludes: Vec<String>,
+}
+
+impl TemplateCreate {
+    fn read(request: &Reading<'_>, site: &Site) -> Result<Self, Refusal> {
+        let template: TemplateName = request.required("name")?;
+        if site.templates.contains_key(&template) {
+            return Err(Refusal::TemplateExists(template));
+        }
+        let guest: GuestName = request.required("from")?;
+        let host = site.place_of(&guest)?.clone();
+        if let Some(said) = request.optional::<HostName>("host")?.filter(|said| *said != host) {
+            return Err(Refusal::NotThere { guest, host, said });
+        }
+        let more: Option<Line> = request.optional("exclude")?;
+        let own = OWN.map(str::to_owned).into_iter();
+        Ok(Self {
+            excludes: own.chain(more.map(|more| more.to_string())).collect(),
+            template,
+            guest,
+            host,
+        })
+    }
+}
+
+fn plan(request: &TemplateCreate, site: &Site) -> Result<Planned, Refusal> {
+    let TemplateCreate {
+        template,
+        guest,
+        host,
+        excludes,
+    } = request;
+    let mode = SnapshotMode::Hot;
+    let Some(consolidation) = Consolidation::of(guest, host, mode, site)? else {
+        return Err(Refusal::Unable {
+            host: host.clone(),
+            what: "a snapshot of a volume",
+        });
+    };
+    let mut p = Planner::default();
+
+    let checked = p.on(host, CheckSource { guest: guest.clone() }).answers();
+    let was = p.on(host, ReadFacts { guest: guest.clone() }).answers();
+    let names = p.here(ChooseNames { guest: guest.clone() }).answers();
+    let begun = consolidation.begin(&mut p, was, excludes)?;
+    let taking = TakeSnapshot {
+        guest: guest.clone(),
+        snapshot: names.snapshot,
+        job: names.job,
+        mode,
+        running: was.running.into(),
+        pre: Line::default(),
+        post: Line::default(),
+    };
+    let snapshot = consolidation.receive(&mut p, (names, begun), checked.bytes, (taking, Cleaning));
+    let (place, tree) = consolidation.place()?;
+    packed(&mut p, template, (place, tree), site)?;
+    consolidation.clean(&mut p, names, snapshot);
+
+    Ok(Planned {
+        plan: p.finish(),
+        locks: vec![
+            Held::Template(template.clone()).alone(),
+            Held::Guest(guest.clone()).alone(),
+            Held::Host(host.clone()).shared(),
+        ],
+        title: format!("make the template {template} from {guest}"),
+        not_before: None,
+    })
+}
+
+/// The tree of the job in that place is a template.
+fn packed(
+    p: &mut Planner,
+    template: &TemplateName,
+    (place, tree): (Line, crate::TreeKind),
+    site: &Site,
+) -> Result<(), Refusal> {
+    let to = site.state.join("templates").join(format!("{template}.tar"));
+    let to = Line::of(&to.display()).map_err(|why| Refusal::bad("name", &why))?;
+    p.here(PackTemplate {
+        place: place.clone(),
+        tree,
+        to: to.clone(),
+    })
+    .undo(Cleaning);
+    p.here(NameFiles { to }).pivot();
+    p.here(DropTree { place, tree });
+    Ok(())
+}
