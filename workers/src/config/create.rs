@@ -144,10 +144,16 @@ impl CreateDefaults {
             "DEFAULT_TMPFS_LIMIT" => self.tmpfs_limit = number("a number of megabytes")?,
             "DEFAULT_PROC_LIMIT" => self.proc_limit = number("a number of processes")?,
             "DEFAULT_CPU_LIMIT" => self.cpu_limit = percent(text).ok_or("a ratio such as 9/10")?,
-            "DEFAULT_TEMPLATE" => self.template = Some(label("a template name", 63, ".-")?),
+            "DEFAULT_TEMPLATE" => {
+                let name = template_of(text);
+                let checked = vsjob_engine::check_label(name, "a template name", 63, ".-");
+                checked.map_err(|_| "a template name")?;
+                self.template = Some(name.to_owned());
+            }
             "MAIN_MIRROR" => {
                 let plain = |c: char| c.is_ascii_alphanumeric() || "/:._-~+%".contains(c);
-                if !text.starts_with("http") || !text.chars().all(plain) {
+                let known = ["http://", "https://", "ftp://"];
+                if !known.iter().any(|scheme| text.starts_with(scheme)) || !text.chars().all(plain) {
                     return Err("the address of a mirror");
                 }
                 self.mirror = Some(text.to_owned());
@@ -156,6 +162,16 @@ impl CreateDefaults {
         }
         Ok(())
     }
+}
+
+/// The template of which VS-Tools knew the archive: templates of the master have names.
+fn template_of(text: &str) -> &str {
+    let Some((_, file)) = text.rsplit_once('/') else {
+        return text;
+    };
+    let endings = [".tgz", ".tar.gz", ".tar.xz", ".tar.zst", ".tar"];
+    let name = endings.iter().find_map(|ending| file.strip_suffix(ending));
+    name.unwrap_or(file)
 }
 
 /// `9/10`: in percent of one processor.
@@ -168,6 +184,31 @@ fn percent(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_file_of_the_slides_is_read_as_it_is() {
+        let text = "DEFAULT_DEVICE=eth0\n#MTU=1496\nDEFAULT_DOMAIN=univ-reims.fr\nDEFAULT_NAMESERVER=\"193.50.208.4\"\n\
+                    #DEFAULT_PREFIX=24\nDEFAULT_DISK_LIMIT=1024\nDEFAULT_RSS_LIMIT=128\nDEFAULT_TMPFS_LIMIT=16\n\
+                    DEFAULT_PROC_LIMIT=150\nDEFAULT_CPU_LIMIT=9/10\nFAKE_OS=2.6.8\nCONTEXT_METHOD=cnt\n\
+                    DEFAULT_METHOD=template\nDEFAULT_TEMPLATE=/vservers/.TEMPLATES/etch1.tgz\nDEFAULT_DISTRO=etch\n\
+                    MAIN_MIRROR=ftp://ftp.fr.debian.org/debian\nUPDATE_MIRROR=http://security.debian.org\n";
+        assert_eq!(
+            CreateDefaults::parse("create.conf", text).unwrap(),
+            CreateDefaults {
+                device: "eth0".to_owned(),
+                domain: Some("univ-reims.fr".to_owned()),
+                nameservers: vec!["193.50.208.4".parse().unwrap()],
+                disk_limit: 1024,
+                rss_limit: 128,
+                tmpfs_limit: 16,
+                proc_limit: 150,
+                cpu_limit: 90,
+                template: Some("etch1".to_owned()),
+                mirror: Some("ftp://ftp.fr.debian.org/debian".to_owned()),
+                ..CreateDefaults::default()
+            }
+        );
+    }
 
     #[test]
     fn what_is_not_set_stays_as_it_is() {

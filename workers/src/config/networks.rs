@@ -165,6 +165,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_file_of_the_slides_is_read_as_it_is() {
+        let text = "# vlan_id,network_address/prefix,gateway[,domain[,nameserver ...\n\n\
+                    1,10.0.1.0/24,10.0.1.1,foo.bar,10.0.3.6\n2,10.0.2.0/24,10.0.2.1\n\
+                    3,10.0.3.0/24,10.0.3.1,foo.bar,10.0.3.5 10.0.3.6\n";
+        let networks = Networks::parse("networks.conf", text).unwrap();
+        let address = |text: &str| text.parse::<std::net::IpAddr>().unwrap();
+        for (number, vlan, domain, servers) in [
+            (1, 1, Some("foo.bar"), &["10.0.3.6"][..]),
+            (2, 2, None, &[]),
+            (3, 3, Some("foo.bar"), &["10.0.3.5", "10.0.3.6"]),
+        ] {
+            let of = networks.of(address(&format!("10.0.{number}.7"))).unwrap();
+            assert_eq!((of.vlan, of.domain.as_deref()), (vlan, domain));
+            assert_eq!(of.gateway, address(&format!("10.0.{number}.1")));
+            let wanted: Vec<_> = servers.iter().map(|server| address(server)).collect();
+            assert_eq!(of.nameservers, wanted);
+        }
+    }
+
+    #[test]
     fn a_line_is_a_network_and_who_serves_it() {
         let text =
             "# ours\n1,10.0.1.0/24,10.0.1.1,foo.bar,10.0.3.6 10.0.3.7\n2, 10.0.2.0/24 ,10.0.2.1 # no names\n";

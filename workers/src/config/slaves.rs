@@ -153,6 +153,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_file_of_the_slides_is_read_as_it_is() {
+        let text = "vsh-00:noselect\nvsh-01\nvsh-02\n#vsh-03\nvsh-04:bwlimit=10m\nvsh-05:compress,bwlimit=512k\nvsh-06\n";
+        let named = |name: &str| Slave::named(name.parse().unwrap());
+        let wanted = [
+            Slave {
+                noselect: true,
+                ..named("vsh-00")
+            },
+            named("vsh-01"),
+            named("vsh-02"),
+            Slave {
+                bwlimit: Some(10 << 20),
+                ..named("vsh-04")
+            },
+            Slave {
+                compress: true,
+                bwlimit: Some(512 << 10),
+                ..named("vsh-05")
+            },
+            named("vsh-06"),
+        ];
+        assert_eq!(Slaves::parse("slaves.conf", text).unwrap().hosts, wanted);
+    }
+
+    #[test]
     fn a_line_is_a_host_and_its_options() {
         let text = "# the pool\n\nvsh-01\n  vsh-02:noselect,bwlimit=10m,window=22:00-06:00 # old\n\
                     vsh-03:address=fe80::1%eth0,port=2222,user=admin,compress,relay,driver=nspawn,storage=btrfs\n";
