@@ -44,6 +44,7 @@ fn one() -> usize {
 /// Submits what is due, for as long as there is a master.
 pub(crate) async fn keep(house: Arc<House>) {
     while let Ok(due) = house.engine.due().await {
+        let mut waits = false;
         for due in due {
             let schedule = due.schedule.clone();
             match fire(&house, due).await {
@@ -51,9 +52,12 @@ pub(crate) async fn keep(house: Arc<House>) {
                 Err(EngineError::Closed) => return,
                 Err(why) => {
                     tracing::warn!(code = why.code(), %schedule, %why, "what is due cannot be submitted now, and waits");
-                    house.clock.sleep(AGAIN).await;
+                    waits = true;
                 }
             }
+        }
+        if waits {
+            house.clock.sleep(AGAIN).await;
         }
     }
 }
