@@ -65,6 +65,15 @@ pub(crate) struct Submit {
     pub who: Who,
 }
 
+impl Submit {
+    /// It says that a host is off: somebody must answer for that.
+    pub(crate) fn is_vouched(&self) -> bool {
+        self.parameters
+            .get("host-is-off")
+            .is_some_and(|said| said == "true")
+    }
+}
+
 /// What a client says about where and why; the user is what the kernel says.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -41,6 +41,14 @@ impl Desk for Forgets {
         Box::pin(async { Ok(()) })
     }
 
+    fn is_off(&self, _: String) -> Doing<()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn lives(&self, _: String) -> Doing<Option<String>> {
+        Box::pin(async { Ok(None) })
+    }
+
     fn keep_away(&self, _: String, _: JobId) -> Doing<()> {
         Box::pin(async { Ok(()) })
     }

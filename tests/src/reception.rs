@@ -106,6 +106,18 @@ impl Desk for Reception {
         Box::pin(async { Err(failure(&"no operation of these tests waits for another job")) })
     }
 
+    fn is_off(&self, _: String) -> Doing<()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn lives(&self, guest: String) -> Doing<Option<String>> {
+        let engine = self.engine.clone();
+        Box::pin(async move {
+            let places = engine.placement().await.map_err(|why| failure(&why))?;
+            Ok(places.get(&guest).map(ToString::to_string))
+        })
+    }
+
     fn keep_away(&self, _: String, _: JobId) -> Doing<()> {
         Box::pin(async { Err(failure(&"no operation of these tests keeps anything away")) })
     }

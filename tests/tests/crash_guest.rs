@@ -113,6 +113,55 @@ impl Subject for Purge {
     }
 }
 
+/// What a host has of a guest that lives elsewhere by now, and that runs there all the same.
+struct Fence {
+    reference: TempDir,
+}
+
+impl Fence {
+    fn lives_elsewhere(world: &dyn World, report: &Report) -> anyhow::Result<()> {
+        let place = world.host(2).name().to_string();
+        ensure!(
+            report.placement == [("ldap".to_owned(), place)],
+            "{:?}",
+            report.placement
+        );
+        Ok(())
+    }
+}
+
+impl Subject for Fence {
+    fn begin(&self, world: &dyn World) -> anyhow::Result<Life> {
+        let host = world.host(1);
+        guests::settle(host, self.reference.path())?;
+        Ok(Life {
+            placed: vec![("ldap".to_owned(), world.host(2).name().clone())],
+            ..world.life(
+                "fence",
+                &[
+                    ("name", "ldap"),
+                    ("host", host.name().as_str()),
+                    ("grace", "365d"),
+                ],
+            )
+        })
+    }
+
+    fn is_done(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
+        Self::lives_elsewhere(world, report)?;
+        let host = world.host(1);
+        guests::nothing_left(host, &["ldap.replaced-"])?;
+        let tree = host.run("cd \"$R\"; ls -d var/lib/machines/ldap.replaced-*", &[])?;
+        guests::same(self.reference.path(), host, tree.trim())?;
+        guests::comes_up_nowhere(world)
+    }
+
+    fn is_as_before(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
+        Self::lives_elsewhere(world, report)?;
+        guests::lives_only_on(world, 1, self.reference.path())
+    }
+}
+
 #[test]
 fn a_master() -> anyhow::Result<()> {
     master::serve_if_asked()
@@ -161,10 +210,23 @@ fn a_purge_killed_at_every_durable_write_deletes_what_was_removed_and_nothing_el
     Ok(())
 }
 
+#[test]
+fn a_copy_that_is_fenced_never_starts_again_whenever_the_master_is_killed() -> anyhow::Result<()> {
+    let worlds = Worlds::Paper(2);
+    let fence = Fence {
+        reference: reference(&worlds)?,
+    };
+    let counts = matrix::crash_matrix(&fence, &worlds, Share::ALL)?;
+    figures::tell(format_args!("fence on paper hosts: {counts}"));
+    ensure!(counts.forward >= 12, "too few: {counts:?}");
+    Ok(())
+}
+
 /// What has no matrix of its own, and why.
-const WITHOUT: [(&str, &str); 8] = [
+const WITHOUT: [(&str, &str); 9] = [
     ("get", "made of the steps of a backup"),
     ("put", "made of the steps of a restore"),
+    ("recover", "a batch of restores, killed in a test of its own"),
     ("evacuate", "a batch of moves, killed in a test of its own"),
     ("adopt", "changes nothing on a host, and one record of the master"),
     ("purge-later", "submits a purge, and changes nothing else"),

@@ -70,6 +70,8 @@ pub struct Successor {
     pub key: String,
     /// The job that it is a part of: in whose class it is, and in whose name. None: the master's own housekeeping.
     pub part_of: Option<JobId>,
+    /// Housekeeping that comes before everybody's jobs, and not after them.
+    pub urgent: bool,
 }
 
 /// Where jobs leave work to other jobs, and hear of them.
@@ -81,6 +83,10 @@ pub trait Desk: Send + Sync {
     /// Takes back the job of this key, in the name of the job that it is a part of: if there is one, and as far as that
     /// is still possible.
     fn take_back(&self, key: String, part_of: JobId) -> Doing<()>;
+    /// That a host does not answer. One that does is a permanent failure.
+    fn is_off(&self, host: String) -> Doing<()>;
+    /// Where a guest lives; none: nowhere.
+    fn lives(&self, guest: String) -> Doing<Option<String>>;
     /// Puts a host into maintenance, in the name of that job. Done twice it is done once.
     fn keep_away(&self, host: String, job: JobId) -> Doing<()>;
 }

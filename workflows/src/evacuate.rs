@@ -158,30 +158,29 @@ pub(crate) fn parts(
     let mut parts = Vec::new();
     for guest in guests {
         let place = measured(guest).and_then(|takes| {
-            Ok((
-                takes,
-                places.remove(*guest).unwrap_or_else(|| Err(String::new()))?,
-            ))
+            let place = places.remove(*guest).unwrap_or_else(|| Err(String::new()))?;
+            Ok((takes, place))
         });
-        parts.push(match place {
-            Ok((takes, place)) => Part {
-                guest: (*guest).clone(),
-                words: Some(words(operation, guest, takes, &place)),
-                job: Ok((operation, asked(guest, &place.host))),
-            },
+        let (words, job) = match place {
+            Ok((takes, place)) => {
+                let words = words(operation, guest, takes, &place);
+                (words, Ok((operation, asked(guest, &place.host))))
+            }
             Err(why) => {
                 let refusal = Refusal::NoRoom {
                     guest: (*guest).clone(),
                     why,
                 };
                 let told = format!("{} {refusal}", refusal.code());
+                let words = format!("leave {guest} where it is: {told}");
                 first.get_or_insert(refusal);
-                Part {
-                    guest: (*guest).clone(),
-                    words: Some(format!("leave {guest} where it is: {told}")),
-                    job: Err(told),
-                }
+                (words, Err(told))
             }
+        };
+        parts.push(Part {
+            guest: (*guest).clone(),
+            job,
+            words: Some(words),
         });
     }
     match first {

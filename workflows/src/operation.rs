@@ -105,7 +105,7 @@ impl Operation {
         }
     }
 
-    /// Whether it copies guests from host to host, or from and to the master.
+    /// Whether it copies guests from host to host, or from and to the master, and nobody is without a guest meanwhile.
     fn copies(&self) -> bool {
         self.parameters.contains(&Parameter::ANY_HOUR)
     }
@@ -119,6 +119,8 @@ pub fn operations() -> &'static [Operation] {
         crate::create::OPERATION,
         crate::move_::OPERATION,
         crate::evacuate::OPERATION,
+        crate::recover::OPERATION,
+        crate::fence::OPERATION,
         crate::backup::OPERATION,
         crate::restore::OPERATION,
         crate::stored::GET,

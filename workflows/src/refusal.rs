@@ -149,7 +149,7 @@ pub enum Refusal {
         why: String,
     },
     /// There is no host where the guest could go.
-    #[error("no host has room for {guest}: {why}")]
+    #[error("there is no place for {guest}: {why}")]
     NoRoom {
         /// The guest.
         guest: GuestName,

@@ -32,7 +32,7 @@ impl Parameter {
     /// See [`Parameter::GUEST_OR_ALL`].
     pub(crate) const ALL: Self = Self::switch("all", "every guest, each as a job of its own");
 
-    /// What every operation takes that copies guests.
+    /// What every operation takes that copies guests, and can wait.
     pub(crate) const ANY_HOUR: Self = Self::switch(
         "any-hour",
         "begin now, whatever hours slaves.conf has for large copies (window=)",

@@ -25,6 +25,7 @@ use crate::actions::make_volume::MakeVolume;
 use crate::actions::put_definition::PutDefinition;
 use crate::actions::read_facts::ReadFacts;
 use crate::actions::rename_volume::RenameVolume;
+use crate::actions::returned::{CheckOff, FenceReturned};
 use crate::actions::send_generation::SendGeneration;
 use crate::actions::stop_guest::StopGuest;
 use crate::actions::write_identity::WriteIdentity;
@@ -78,7 +79,10 @@ pub(crate) const OPERATION: Operation = Operation {
             "a command that must succeed in it before it is admitted",
         ),
         Parameter::switch("start", "start it, also if it did not run"),
-        Parameter::ANY_HOUR,
+        Parameter::switch(
+            "host-is-off",
+            "where it lived is off and stays off: it is fenced there if that comes back; needs --reason",
+        ),
     ],
     all: None,
     plan: |reading, site| match reading.optional("path")? {
@@ -107,6 +111,8 @@ struct Restore {
     replaces: Option<Grace>,
     /// Where the guest lived, if that is elsewhere.
     before: Option<HostName>,
+    /// Somebody vouches that this is off, and stays so.
+    is_off: bool,
     definition: Definition,
     running: bool,
     enabled: bool,
@@ -179,8 +185,13 @@ impl Restore {
                 said: host,
             });
         }
+        let is_off = request.switch("host-is-off")?;
+        if is_off && place.is_none_or(|place| *place == host) {
+            return Err(Refusal::bad("host-is-off", &"it lives on no other host"));
+        }
         let facts = &generation.facts;
         Ok(Self {
+            is_off,
             before: place.filter(|place| **place != host).cloned(),
             definition: Definition::read(request, facts, link.as_ref())?,
             running: facts.running == "yes" || request.switch("start")?,
@@ -265,7 +276,9 @@ fn plan(request: &Restore, site: &Site) -> Result<Planned, Refusal> {
         put_aside(&mut p, request, names);
     }
     let definition = named(&mut p, request, names)?;
-    admitted(&mut p, request, names, [volume, definition]);
+    // What it was sent for took its time.
+    given_up(&mut p, request)?;
+    admitted(&mut p, request, names, [volume, definition])?;
     p.on(host, DropReceived { job: names.job }).strikes(&[received]);
     if let Some(Grace(Some(grace))) = request.replaces {
         p.here(HandOver {
@@ -296,7 +309,9 @@ fn held(request: &Restore) -> Vec<Lock> {
     let source = (request.source != request.guest).then(|| Held::Guest(request.source.clone()).shared());
     let address = request.definition.address.to_string().parse::<IpNet>();
     let address = address.ok().map(|net| Held::Address(net.addr()).alone());
-    let before = request.before.clone().map(|host| Held::Host(host).shared());
+    // A host that is off is held by who waits to fence what it has.
+    let before = request.before.clone().filter(|_| !request.is_off);
+    let before = before.map(|host| Held::Host(host).shared());
     source.into_iter().chain(address).chain(before).collect()
 }
 
@@ -309,7 +324,8 @@ fn checked(p: &mut Planner, request: &Restore, site: &Site) -> Result<Names, Ref
         bytes,
         replaces: request.replaces.is_some().into(),
     };
-    if let Some(before) = &request.before {
+    given_up(p, request)?;
+    if let Some(before) = request.before.as_ref().filter(|_| !request.is_off) {
         site.known(before)?;
         let nothing = CheckRestore {
             address: Line::default(),
@@ -490,8 +506,17 @@ fn named(p: &mut Planner, request: &Restore, names: Names) -> Result<StepNo, Ref
     Ok(definition)
 }
 
+/// Where it lived does not answer, if that is said to be off.
+fn given_up(p: &mut Planner, request: &Restore) -> Result<(), Refusal> {
+    if let Some(before) = request.before.as_ref().filter(|_| request.is_off) {
+        let host = Line::of(before).map_err(|why| Refusal::bad("host", &why))?;
+        p.here(CheckOff { host });
+    }
+    Ok(())
+}
+
 /// It runs as it did, and placement knows it. What those steps made is its own from then on.
-fn admitted(p: &mut Planner, request: &Restore, names: Names, made: [StepNo; 2]) {
+fn admitted(p: &mut Planner, request: &Restore, names: Names, made: [StepNo; 2]) -> Result<(), Refusal> {
     let (host, guest) = (&request.host, &request.guest);
     let running = YesNo::from(request.running);
     let address = &request.definition.address;
@@ -506,6 +531,12 @@ fn admitted(p: &mut Planner, request: &Restore, names: Names, made: [StepNo; 2])
     .plan(p)
     .places(guest, host)
     .strikes(&made);
+    if let Some(before) = request.before.as_ref().filter(|_| request.is_off) {
+        p.here(FenceReturned {
+            guest: guest.clone(),
+            host: Line::of(before).map_err(|why| Refusal::bad("host", &why))?,
+        });
+    }
     if request.enabled {
         p.on(
             host,
@@ -518,4 +549,5 @@ fn admitted(p: &mut Planner, request: &Restore, names: Names, made: [StepNo; 2])
             },
         );
     }
+    Ok(())
 }

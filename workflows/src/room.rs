@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDateTime;
 use vsjob_engine::HostName;
 
 use crate::{DeviceName, GuestName};
@@ -39,6 +40,8 @@ pub struct Survey {
     pub rooms: BTreeMap<HostName, Result<Room, String>>,
     /// What each guest takes that is looked for a place for.
     pub takes: BTreeMap<GuestName, Result<Takes, String>>,
+    /// When that was, in UTC.
+    pub now: Option<NaiveDateTime>,
 }
 
 /// Where a guest goes, and what was free there before.

@@ -25,7 +25,6 @@ pub(crate) const PUT: Operation = Operation {
             "HOST",
             "where; nothing of that name may be left where it was",
         ),
-        Parameter::ANY_HOUR,
     ],
     all: None,
     plan: restore::OPERATION.plan,

@@ -69,6 +69,7 @@ fn survey() -> Survey {
             .map(|(host, arch)| (host.parse().unwrap(), Ok(room(arch))))
             .into(),
         takes: [("ldap".parse().unwrap(), Ok(takes))].into(),
+        now: None,
     }
 }
 
@@ -139,6 +140,8 @@ fn example(name: &str) -> &'static str {
         "create" => "name=web interface=10.0.1.5 template=debian disk=500 start=true enable=true",
         "move" => "name=ldap dst=vsh-02",
         "evacuate" => "host=vsh-01",
+        "recover" => "host=vsh-01 host-is-off=true dst=vsh-02",
+        "fence" => "name=ldap host=vsh-02",
         "generation-pin" | "generation-unpin" => "name=ldap generation=20261128T023000000Z-1f2e3d4c",
         "generation-prune" => "name=ldap keep=7d4w6m",
         "backup" => "name=ldap cold=true",
@@ -531,5 +534,17 @@ fn nobody_is_sent_to_a_host_where_a_move_would_be_refused() {
     assert!(
         why.contains("vsh-03: it is of aarch64") && !why.contains("vsh-02"),
         "{why}"
+    );
+}
+
+#[test]
+fn the_guests_of_a_dead_host_are_restored_while_it_is_silent_and_fenced_there_once_they_live_elsewhere() {
+    let recover = plan("recover", example("recover"));
+    let restore = "name=ldap host=vsh-02 host-is-off=true";
+    let fence = plan("fence", example("fence"));
+    insta::assert_snapshot!(
+        [recover, plan("restore", restore), fence]
+            .map(|plan| outline(&plan))
+            .join("\n\n")
     );
 }

@@ -172,6 +172,10 @@ pub(crate) async fn submit(State(house): Of, admin: Admin, Json(submit): Json<Su
         return Ok(accepted(known, false));
     }
     let planned = house.plan(&submit).await?;
+    let reason = request.actor.reason.as_deref().unwrap_or_default();
+    if submit.is_vouched() && reason.trim().is_empty() {
+        return Err(EngineError::NoReason.into());
+    }
     let submitted = house.engine.submit(new_job(request, planned)).await?;
     Ok(accepted(submitted.id, submitted.new))
 }

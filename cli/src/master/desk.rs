@@ -3,11 +3,11 @@
 
 use std::sync::{Arc, Weak};
 
-use vsjob_engine::{Actor, Class, Command, EngineError, Failure, Job, JobId, Priority, Request};
+use vsjob_engine::{Actor, Class, Command, EngineError, Failure, HostName, Job, JobId, Priority, Request};
 use vsjob_workers::{Desk, Doing, Successor};
 
-use super::held;
 use super::house::{House, new_job};
+use super::{held, hosts};
 
 /// The desk of the house, for as long as there is one.
 pub(crate) struct HouseDesk(pub Weak<House>);
@@ -30,6 +30,27 @@ impl Desk for HouseDesk {
         Box::pin(async move {
             let job = house?.engine.ended(job).await.map_err(unanswered)?;
             Ok(job.status.word().to_owned())
+        })
+    }
+
+    fn is_off(&self, host: String) -> Doing<()> {
+        let house = self.house();
+        Box::pin(async move {
+            let house = house?;
+            let bad = |why| failed(Class::Permanent, &why);
+            let host: HostName = host.parse().map_err(|why: vsjob_engine::BadName| bad(why))?;
+            match hosts::answers(&house, &host).await {
+                None => Ok(()),
+                Some(how) => Err(Failure::new(Class::Permanent, "VSJ0544", how)),
+            }
+        })
+    }
+
+    fn lives(&self, guest: String) -> Doing<Option<String>> {
+        let house = self.house();
+        Box::pin(async move {
+            let places = house?.engine.placement().await.map_err(unanswered)?;
+            Ok(places.get(&guest).map(ToString::to_string))
         })
     }
 
@@ -80,11 +101,13 @@ async fn submit(house: &House, successor: Successor) -> Result<JobId, Failure> {
         wait,
         key,
         part_of,
+        urgent,
     } = successor;
     if let Some(known) = house.engine.by_key(&key).await.map_err(unanswered)? {
         return Ok(known);
     }
     let (actor, priority) = match part_of {
+        None if urgent => (housekeeping(&key), Priority::High),
         None => (housekeeping(&key), Priority::Low),
         Some(id) => {
             let whole = whole(house.engine.job(id).await)?;

@@ -1,7 +1,7 @@
 //! The API's part about hosts: how they are, maintenance, and the end of one.
 
 use axum::extract::State;
-use vsjob_engine::{EngineError, Filter, HostName};
+use vsjob_engine::{Class, EngineError, Filter, HostName};
 use vsjob_workers::{HostError, Slave};
 use vsjob_workflows::Refusal;
 
@@ -112,6 +112,43 @@ pub(super) async fn is_gone(house: &House, host: &HostName, said: bool) -> Resul
             format!("{host} does not answer, and nobody says that it is gone for good"),
             "if it is off and stays off, say so with --host-is-off",
         ),
+    }
+}
+
+/// How a host answers that is said to be off: as itself, or as what lets nobody in and may be it. None: it does not.
+pub(super) async fn answers(house: &House, host: &HostName) -> Option<String> {
+    let error = match house.pool.host(host) {
+        Ok(known) => known.obeys().await.err(),
+        Err(unknown) => Some(unknown),
+    };
+    match error {
+        None => Some(format!("{host} answers: it is not off")),
+        Some(why) if why.failure().class == Class::Permanent => Some(format!("{host} may be on: {why}")),
+        Some(_) => None,
+    }
+}
+
+/// The guests of a host may be brought back elsewhere: somebody vouches that it is off, it does not answer, and no job works
+/// there, which would go on when it is back. What waits to fence something there waits for just that.
+pub(super) async fn is_dead(house: &House, host: &HostName, said: bool) -> Result<(), Refused> {
+    is_gone(house, host, said).await?;
+    if let Some(how) = answers(house, host).await {
+        let hint = "guests come off a host that answers by `evacuate`";
+        return Err(Refused::conflicting(
+            Complaint::new("VSJ0544", Exit::Refused, how).hint(hint),
+        ));
+    }
+    let open = house.engine.jobs(Filter::OPEN).await?;
+    let works_there = |job: &&vsjob_engine::Job| {
+        !job.status.is_over() && job.request.operation != "fence" && job.plan.hosts().contains(host)
+    };
+    match open.iter().find(works_there) {
+        Some(job) => Err(EngineError::HostInUse {
+            host: host.clone(),
+            job: job.id,
+        }
+        .into()),
+        None => Ok(()),
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use vsjob_engine::{Actor, Clock, Engine, EngineError, JobId, Mode, NewJob, Request, StepNo};
+use vsjob_engine::{Actor, Clock, Engine, EngineError, HostName, JobId, Mode, NewJob, Request, StepNo};
 use vsjob_workers::{Pool, Said, Slaves};
 use vsjob_workflows::{
     Parameters, Planned, Site, TemplateName, jobs_of_template, operation, removed, templates,
 };
 
 use super::answer::Refused;
+use super::hosts;
 use super::survey::survey;
 use crate::message::Submit;
 use crate::{Complaint, Exit};
@@ -54,11 +55,30 @@ impl House {
     /// What the request would do.
     pub(crate) async fn plan(&self, submit: &Submit) -> Result<Planned, Refused> {
         let operation = operation(&submit.operation)?;
+        operation.takes(&submit.parameters)?;
+        if let Some((host, said)) = self.given_up(submit).await? {
+            hosts::is_dead(self, &host, said).await?;
+        }
         let site = self.site_for(operation.name, &submit.parameters).await?;
         Ok(operation.plan(&submit.parameters, &site)?)
     }
 
-    /// The same, with what only this operation asks for: it is a look at all open jobs, or at the hosts.
+    /// The host whose guests the request brings back elsewhere without asking it, and whether somebody says that it is off.
+    async fn given_up(&self, submit: &Submit) -> Result<Option<(HostName, bool)>, EngineError> {
+        let given = |name: &str| submit.parameters.get(name);
+        let said = submit.is_vouched();
+        let host = match submit.operation.as_str() {
+            "recover" => given("host").and_then(|host| host.parse().ok()),
+            _ if said => {
+                let mut placement = self.engine.placement().await?;
+                given("name").and_then(|guest| placement.remove(guest))
+            }
+            _ => None,
+        };
+        Ok(host.map(|host| (host, said)))
+    }
+
+    /// The pool, with what only this operation asks for: it is a look at all open jobs, or at the hosts.
     pub(crate) async fn site_for(&self, operation: &str, given: &Parameters) -> Result<Site, EngineError> {
         let mut site = self.site().await?;
         match operation {

@@ -2,24 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::DateTime;
 use futures::future::join_all;
 use vsjob_engine::{Failure, HostName, Outputs};
-use vsjob_workflows::{DeviceName, GuestName, Parameters, Room, Site, Survey, Takes};
+use vsjob_workflows::{DeviceName, GuestName, Parameters, Room, Site, Survey, Takes, recoverable};
 
 use super::house::House;
 use super::look;
 
 /// What a request for that operation needs to know. Nothing, for most.
 pub(crate) async fn survey(house: &House, operation: &str, given: &Parameters, site: &Site) -> Survey {
-    let host = given.get("host").and_then(|host| host.parse().ok());
-    let Some(from) = host.filter(|_| operation == "evacuate") else {
+    let Some(from) = given.get("host").and_then(|host| host.parse().ok()) else {
         return Survey::default();
     };
-    let guests = site.placement.iter().filter(|(_, host)| **host == from);
-    let takes: BTreeMap<GuestName, _> = join_all(guests.map(|(guest, _)| guest_takes(house, &from, guest)))
-        .await
-        .into_iter()
-        .collect();
+    let takes: BTreeMap<GuestName, _> = match operation {
+        "evacuate" => {
+            let guests = site.placement.iter().filter(|(_, host)| **host == from);
+            let asked = join_all(guests.map(|(guest, _)| guest_takes(house, &from, guest)));
+            asked.await.into_iter().collect()
+        }
+        "recover" => recoverable(site, &from),
+        _ => return Survey::default(),
+    };
     let devices: BTreeSet<&DeviceName> = takes
         .values()
         .filter_map(|takes| takes.as_ref().ok()?.device.as_ref())
@@ -29,6 +33,7 @@ pub(crate) async fn survey(house: &House, operation: &str, given: &Parameters, s
     Survey {
         rooms: join_all(hosts).await.into_iter().collect(),
         takes,
+        now: DateTime::from_timestamp_millis(house.clock.now().as_millis()).map(|now| now.naive_utc()),
     }
 }
 

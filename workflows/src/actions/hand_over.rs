@@ -90,6 +90,7 @@ async fn submit(context: &Context, work: &Work, operation: &str, wait: Duration)
         wait,
         key: format!("{operation}-of-{}", work.job),
         part_of: None,
+        urgent: false,
     };
     let submitted = async { context.desk()?.submit(successor).await };
     match submitted.await {

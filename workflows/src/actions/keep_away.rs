@@ -1,6 +1,6 @@
 //! Puts a host into maintenance for a job. Whoever has put it there before stays the one who did; and nobody but a person ends it.
 
-use vsjob_engine::{Outcome, Outputs, Performing, Work};
+use vsjob_engine::{Mode, Outcome, Outputs, Performing, Work};
 use vsjob_workers::Context;
 
 use super::argument;
@@ -16,7 +16,12 @@ master_action! {
 fn keep_away(context: Context, work: Work) -> Performing {
     Box::pin(async move {
         let host = argument(&work, "host").to_owned();
-        let begun = async { context.desk()?.keep_away(host, work.job).await };
+        let begun = async {
+            match work.mode {
+                Mode::Do => context.desk()?.keep_away(host, work.job).await,
+                Mode::Undo => Ok(()),
+            }
+        };
         match begun.await {
             Ok(()) => Outcome::Done(Outputs::new()),
             Err(failure) => Outcome::Failed(failure),

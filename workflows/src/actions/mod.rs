@@ -4,6 +4,7 @@ pub mod admit_guest;
 pub mod adopt_guest;
 pub mod allow_key;
 pub mod ask_budget;
+pub mod await_host;
 pub mod await_push;
 pub mod begin_generation;
 pub mod change_hostname;
@@ -53,6 +54,7 @@ pub mod receive_generation;
 pub mod remove_template;
 pub mod rename_guest;
 pub mod rename_volume;
+pub mod returned;
 pub mod scan_host;
 pub mod seal_generation;
 pub mod send_generation;
@@ -86,6 +88,9 @@ pub fn registry() -> Registry {
         part::BeginPart::action(),
         part::RefusePart::action(),
         keep_away::KeepAway::action(),
+        returned::CheckOff::action(),
+        returned::CheckElsewhere::action(),
+        returned::FenceReturned::action(),
         part::AwaitPart::action(),
         send_template::SendTemplate::action(),
         demo::Prepare::action(),
@@ -146,6 +151,7 @@ pub fn registry() -> Registry {
         write_identity::WriteIdentity::action(),
         check_restore::CheckRestore::action(),
         check_generation::CheckGeneration::action(),
+        await_host::AwaitHost::action(),
         await_push::AwaitPush::action(),
         send_generation::SendGeneration::action(),
         copy_files::CopyFiles::action(),

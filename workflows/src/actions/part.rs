@@ -83,6 +83,7 @@ async fn submit(context: &Context, work: &Work, key: String) -> Result<JobId, Fa
         wait: std::time::Duration::ZERO,
         key,
         part_of: Some(work.job),
+        urgent: false,
     };
     context.desk()?.submit(successor).await
 }

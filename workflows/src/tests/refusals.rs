@@ -49,6 +49,18 @@ fn what_cannot_be_done_is_refused_with_a_code_before_anything_changes() {
         ("evacuate", "host=vsh-01 on-budget=ask", "VSJ0404"),
         // Of another architecture.
         ("evacuate", "host=vsh-01 dst=vsh-03", "VSJ0429"),
+        ("recover", "host=vsh-09 host-is-off=true", "VSJ0406"),
+        ("recover", "host=vsh-02 host-is-off=true", "VSJ0416"),
+        ("recover", "host=vsh-01 host-is-off=perhaps", "VSJ0404"),
+        ("restore", "name=ldap host=vsh-01 host-is-off=true", "VSJ0404"),
+        (
+            "restore",
+            "name=ldap host=vsh-02 host-is-off=true replace=true",
+            "VSJ0409",
+        ),
+        ("fence", "name=ldap host=vsh-01", "VSJ0408"),
+        ("fence", "name=../ldap host=vsh-02", "VSJ0404"),
+        ("fence", "name=ldap host=vsh-09", "VSJ0406"),
         ("remove", "name=nobody", "VSJ0405"),
         ("rename", "name=ldap", "VSJ0403"),
         ("rename", "name=nobody to=web", "VSJ0405"),
@@ -175,6 +187,7 @@ fn what_copies_guests_begins_in_the_hours_of_all_its_hosts() {
     let refused = plan(&apart, "move", given).unwrap_err();
     assert_eq!(refused.code(), "VSJ0549");
     assert!(refused.to_string().ends_with("vsh-01, vsh-02"), "{refused}");
-    let stop = plan(&apart, "guest-stop", "name=ldap").unwrap();
-    assert_eq!(stop.not_before, None);
+    for (name, given) in [("guest-stop", "name=ldap"), ("restore", "name=ldap replace=true")] {
+        assert_eq!(plan(&apart, name, given).unwrap().not_before, None, "{name}");
+    }
 }

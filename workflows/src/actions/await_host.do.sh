@@ -1,0 +1,3 @@
+# The host answers: that is all there is to it.
+
+:
