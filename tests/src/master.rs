@@ -159,7 +159,11 @@ impl Life {
                 command.arg("--").arg(executable);
                 command
             }
-            None => Command::new(executable),
+            None => {
+                let mut command = Command::new(executable);
+                command.env("PATH", paper::path_of_master());
+                command
+            }
         };
         let output = command
             .args(["--exact", "a_master", "--nocapture"])

@@ -275,6 +275,13 @@ fn memory() -> PathBuf {
 
 const BOOT_ID: &str = "proc/sys/kernel/random/boot_id";
 
+/// Where a master of paper hosts finds its own tools: stand-ins of a few first.
+#[must_use]
+pub fn path_of_master() -> String {
+    let own = std::env::var("PATH").unwrap_or_default();
+    format!("{}:{own}", paper().join("master").display())
+}
+
 /// The folder of the stand-ins.
 fn paper() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/paper"))

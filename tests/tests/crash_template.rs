@@ -133,6 +133,87 @@ impl Subject for FromGuest {
     }
 }
 
+/// By debootstrap, on the master.
+struct Built;
+
+impl Subject for Built {
+    fn begin(&self, world: &dyn World) -> anyhow::Result<Life> {
+        std::fs::create_dir_all(world.folder().join("state/templates"))?;
+        Ok(world.life(
+            "template-create",
+            &[("name", "bare"), ("debootstrap", "bookworm")],
+        ))
+    }
+
+    fn is_done(&self, world: &dyn World, _: &Report) -> anyhow::Result<()> {
+        let made = templates(world)?;
+        ensure!(made == ["bare.tar", "bare.tar.blake3"], "{made:?}");
+        nothing_is_built(world)?;
+        let tree = tempfile::tempdir()?;
+        guests::unpack(&world.folder().join("state/templates/bare.tar"), tree.path())?;
+        let read = |file: &str| std::fs::read_to_string(tree.path().join(file));
+        ensure!(read("var/lib/data/7")? == "entry 7\n");
+        for gone in [
+            "etc/hostname",
+            "etc/machine-id",
+            "etc/resolv.conf",
+            "var/cache/apt/archives/dbus.deb",
+        ] {
+            ensure!(read(gone).is_err(), "{gone} is in it");
+        }
+        Ok(())
+    }
+
+    fn is_as_before(&self, world: &dyn World, _: &Report) -> anyhow::Result<()> {
+        let made = templates(world)?;
+        ensure!(made.is_empty(), "{made:?}");
+        nothing_is_built(world)
+    }
+}
+
+/// Nothing that was built on the master is left.
+fn nothing_is_built(world: &dyn World) -> anyhow::Result<()> {
+    let folder = std::fs::read_dir(world.folder().join("state/templates.work"));
+    let left: Vec<_> = folder.into_iter().flatten().flatten().collect();
+    ensure!(left.is_empty(), "{left:?}");
+    Ok(())
+}
+
+/// A guest by debootstrap, without a template.
+struct Guest;
+
+impl Subject for Guest {
+    fn begin(&self, world: &dyn World) -> anyhow::Result<Life> {
+        let args = [
+            ("name", "ldap"),
+            ("interface", "10.77.1.9/16"),
+            ("host", "vsh-01"),
+            ("debootstrap", "bookworm"),
+            ("mirror", "http://mirror.lab/debian"),
+            ("start", "true"),
+            ("enable", "true"),
+        ];
+        Ok(world.life("create", &args))
+    }
+
+    fn is_done(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
+        ensure!(report.placement == [("ldap".to_owned(), "vsh-01".to_owned())]);
+        nothing_is_built(world)?;
+        let host = world.host(1);
+        guests::nothing_left(host, &["ldap"])?;
+        let read = |file: &str| host.read(&format!("var/lib/machines/ldap/{file}"));
+        ensure!(read("etc/hostname")? == "ldap\n" && read("var/lib/data/7")? == "entry 7\n");
+        ensure!(read("etc/apt/sources.list")? == "deb http://mirror.lab/debian bookworm main\n");
+        guests::comes_up_only_on(world, 1)
+    }
+
+    fn is_as_before(&self, world: &dyn World, report: &Report) -> anyhow::Result<()> {
+        ensure!(report.placement.is_empty(), "{:?}", report.placement);
+        nothing_is_built(world)?;
+        guests::nothing_left(world.host(1), &[])
+    }
+}
+
 #[test]
 fn a_master() -> anyhow::Result<()> {
     master::serve_if_asked()
@@ -165,6 +246,29 @@ fn a_template_of_a_guest_with_any_fault_in_any_step_is_there_whole_or_not_at_all
     figures::tell(format_args!("template-create --from on paper hosts: {counts}"));
     ensure!(
         counts.forward >= 6 && counts.unwinding >= 2 && counts.reboots >= 3,
+        "too few: {counts:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_template_by_debootstrap_killed_at_every_durable_write_is_there_whole_or_not_at_all() -> anyhow::Result<()>
+{
+    let counts = matrix::crash_matrix(&Built, &Worlds::Paper(1), Share::ALL)?;
+    figures::tell(format_args!("template-create --debootstrap: {counts}"));
+    ensure!(
+        counts.forward >= 8 && counts.unwinding >= 6,
+        "too few: {counts:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_create_by_debootstrap_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
+    let counts = matrix::crash_matrix(&Guest, &Worlds::Paper(1), Share::TENTH)?;
+    figures::tell(format_args!("create --debootstrap on paper hosts: {counts}"));
+    ensure!(
+        counts.forward >= 24 && counts.unwinding >= 8,
         "too few: {counts:?}"
     );
     Ok(())

@@ -1,12 +1,14 @@
 //! Templates of a master, on paper hosts: what one is made of, what is
 //! removed, and when that is refused.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, ensure};
 use vsjob_tests::guests;
 use vsjob_tests::hosts::World as _;
 use vsjob_tests::house::House;
+use vsjob_tests::needs;
 use vsjob_tests::program::Master;
 
 struct Home {
@@ -17,7 +19,10 @@ struct Home {
 
 impl Home {
     fn new() -> anyhow::Result<Self> {
-        let house = House::new()?;
+        let mut house = House::new()?;
+        house
+            .program
+            .master_env("PATH", Path::new(&vsjob_tests::paper::path_of_master()));
         let _master = house.program.master()?;
         house.program.run(&["guest", "adopt"])?.ok()?;
         std::fs::create_dir_all(house.program.state().join("templates"))?;
@@ -182,5 +187,50 @@ fn an_archive_that_is_not_what_was_packed_becomes_no_guest() -> anyhow::Result<(
     home.house.program.run(&["template", "remove", "lamp"])?.ok()?;
     let left = std::fs::read_dir(home.file(""))?.count();
     ensure!(left == 0, "its checksum stays");
+    Ok(())
+}
+
+#[test]
+fn what_debootstrap_says_when_it_fails_is_told_and_nothing_is_left() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let job = home.submit(&["template-create", "--name=old", "--debootstrap=slink"])?;
+    let ended = home.house.ended(&job)?;
+    ensure!(ended["why"]["code"] == "VSJ0435", "{ended}");
+    ensure!(ended.to_string().contains("E: No such script"), "{ended}");
+    let work = std::fs::read_dir(home.house.program.state().join("templates.work"))?;
+    ensure!(work.count() == 0 && home.templates()?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_debian_from_a_mirror_is_a_template_without_an_identity() -> anyhow::Result<()> {
+    // Minutes on a slow machine.
+    let Ok(mirror) = std::env::var("VSJOB_MIRROR") else {
+        needs::skip("VSJOB_MIRROR=http://deb.debian.org/debian or another one, root, and debootstrap");
+        return Ok(());
+    };
+    let house = House::new()?;
+    let _master = house.program.master()?;
+    let made = [
+        "submit",
+        "template-create",
+        "--name=bookworm",
+        "--debootstrap=bookworm",
+        "--wait",
+    ];
+    house
+        .program
+        .run(&[&made[..], &["--mirror", mirror.as_str()]].concat())?
+        .ok()?;
+    let archive = house.program.state().join("templates/bookworm.tar");
+    let listed = Command::new("tar").arg("-tf").arg(archive).output()?;
+    let names: Vec<&str> = std::str::from_utf8(&listed.stdout)?.lines().collect();
+    ensure!(
+        names.contains(&"./usr/lib/systemd/systemd-networkd")
+            || names.contains(&"./lib/systemd/systemd-networkd")
+    );
+    for own in ["./etc/machine-id", "./etc/hostname", "./etc/resolv.conf"] {
+        ensure!(!names.contains(&own), "{own}");
+    }
     Ok(())
 }

@@ -1,5 +1,6 @@
-//! `create`: a new guest, from a template of the master. Two parameters suffice: what the request does not say comes
-//! from networks.conf by the address, and the rest from create.conf. OPERATIONS.md, 'Plans'.
+//! `create`: a new guest, from a template of the master, or from a tree that debootstrap builds there for just it. Two
+//! parameters suffice: what the request does not say comes from networks.conf by the address, and the rest from
+//! create.conf. OPERATIONS.md, 'Plans'.
 
 use std::net::IpAddr;
 
@@ -12,11 +13,14 @@ use crate::actions::admit_guest::AdmitGuest;
 use crate::actions::check_health::CheckHealth;
 use crate::actions::check_new::CheckNew;
 use crate::actions::choose_names::ChooseNames;
+use crate::actions::debootstrap::Debootstrap;
 use crate::actions::drop_received::DropReceived;
 use crate::actions::drop_template::DropTemplate;
+use crate::actions::drop_tree::DropTree;
 use crate::actions::enable_guest::EnableGuest;
 use crate::actions::limit_volume::LimitVolume;
 use crate::actions::make_volume::MakeVolume;
+use crate::actions::pack_template::PackTemplate;
 use crate::actions::place_template::PlaceTemplate;
 use crate::actions::put_definition::PutDefinition;
 use crate::actions::rename_volume::RenameVolume;
@@ -24,19 +28,25 @@ use crate::actions::send_template::SendTemplate;
 use crate::actions::start_quarantined::StartQuarantined;
 use crate::actions::unpack_template::UnpackTemplate;
 use crate::actions::write_identity::WriteIdentity;
+use crate::template_create::workshop;
 use crate::{
-    CpuPercent, DeviceName, GuestName, Held, Line, Megabytes, Operation, Parameter, Planned, Planner,
-    Reading, Refusal, Site, TemplateName, YesNo,
+    CpuPercent, DeviceName, Given, GuestName, Held, Line, Megabytes, Operation, Parameter, Planned, Planner,
+    Reading, Refusal, Site, SuiteName, TemplateName, TreeKind, YesNo,
 };
 
 pub(crate) const OPERATION: Operation = Operation {
     name: "create",
-    summary: "make a guest from a template",
+    summary: "make a guest from a template, or by debootstrap",
     parameters: &[
         Parameter::required("name", "GUEST", "its name, and its host name"),
         Parameter::required("interface", "IP", "its address, such as 10.0.1.5 or 10.0.1.5/24"),
         Parameter::optional("host", "HOST", "where; else the host with the fewest guests"),
         Parameter::optional("template", "NAME", "what it is made from (DEFAULT_TEMPLATE)"),
+        Parameter::optional(
+            "debootstrap",
+            "SUITE",
+            "in place of a template: this suite of Debian, built on the master",
+        ),
         Parameter::optional("device", "BRIDGE", "the bridge it is on (DEFAULT_DEVICE)"),
         Parameter::optional("gateway", "IP", "its way out (networks.conf)"),
         Parameter::optional("domain", "DOMAIN", "its domain (networks.conf)"),
@@ -68,9 +78,7 @@ struct Create {
     guest: GuestName,
     host: HostName,
     link: Link,
-    archive: Line,
-    bytes: u64,
-    template: TemplateName,
+    source: Source,
     device: DeviceName,
     mirror: Line,
     rss: Megabytes,
@@ -81,6 +89,86 @@ struct Create {
     health: Line,
     start: bool,
     enable: bool,
+}
+
+/// What a guest is made from.
+enum Source {
+    Template {
+        template: TemplateName,
+        archive: Line,
+        bytes: u64,
+    },
+    Debootstrap {
+        suite: SuiteName,
+        mirror: Line,
+    },
+}
+
+/// So many bytes the tree of a Debian has, to say the least.
+const SMALLEST: u64 = 300 << 20;
+
+impl Source {
+    fn read(request: &Reading<'_>, site: &Site) -> Result<Self, Refusal> {
+        let asked = request.optional("template")?;
+        if let Some(suite) = request.optional("debootstrap")? {
+            return match asked {
+                Some(_) => Err(Refusal::bad(
+                    "debootstrap",
+                    &"it stands in the place of --template",
+                )),
+                None => Ok(Self::Debootstrap {
+                    suite,
+                    mirror: crate::template_create::mirror(request, site)?,
+                }),
+            };
+        }
+        let template: TemplateName = match (asked, &site.defaults.template) {
+            (Some(template), _) => template,
+            (None, Some(template)) => template.parse().map_err(|why| Refusal::bad("template", &why))?,
+            (None, None) => {
+                return Err(Refusal::MissingParameter {
+                    operation: "create",
+                    name: "template",
+                });
+            }
+        };
+        let known = site.template(&template)?;
+        Ok(Self::Template {
+            archive: Line::of(&known.archive.display()).map_err(|why| Refusal::bad("template", &why))?,
+            bytes: known.bytes,
+            template,
+        })
+    }
+
+    /// The plain archive of it, or the step that will have made one.
+    fn archive(&self, p: &mut Planner, site: &Site) -> Result<Given<Line>, Refusal> {
+        let (suite, mirror) = match self {
+            Self::Template { archive, .. } => return Ok(archive.clone().into()),
+            Self::Debootstrap { suite, mirror } => (suite.clone(), mirror.clone()),
+        };
+        let (place, tree) = (workshop(site)?, TreeKind::Folder);
+        p.here(Debootstrap {
+            place: place.clone(),
+            tree,
+            suite,
+            mirror,
+        })
+        .undo(Cleaning);
+        let to = Line::of(&"guest.tar").map_err(|why| Refusal::bad("debootstrap", &why))?;
+        let packed = p.here(PackTemplate { place, tree, to }).undo(Cleaning);
+        Ok(packed.answers().archive.into())
+    }
+
+    /// What was built for just this guest goes.
+    fn clean(&self, p: &mut Planner, site: &Site) -> Result<(), Refusal> {
+        if matches!(self, Self::Debootstrap { .. }) {
+            p.here(DropTree {
+                place: workshop(site)?,
+                tree: TreeKind::Folder,
+            });
+        }
+        Ok(())
+    }
 }
 
 impl Create {
@@ -100,17 +188,7 @@ impl Create {
         };
         site.host(&host)?;
         let link = Link::read(request, site)?;
-        let template: TemplateName = match (request.optional("template")?, &defaults.template) {
-            (Some(template), _) => template,
-            (None, Some(template)) => template.parse().map_err(|why| Refusal::bad("template", &why))?,
-            (None, None) => {
-                return Err(Refusal::MissingParameter {
-                    operation: "create",
-                    name: "template",
-                });
-            }
-        };
-        let archive = site.template(&template)?;
+        let source = Source::read(request, site)?;
         let device = match request.optional("device")? {
             Some(device) => device,
             None => defaults
@@ -119,8 +197,6 @@ impl Create {
                 .map_err(|why| Refusal::bad("device", &why))?,
         };
         Ok(Self {
-            archive: Line::of(&archive.archive.display()).map_err(|why| Refusal::bad("template", &why))?,
-            bytes: archive.bytes,
             device,
             mirror: line(request, "mirror", defaults.mirror.clone())?,
             rss: request.optional("rss")?.unwrap_or(Megabytes(defaults.rss_limit)),
@@ -136,7 +212,7 @@ impl Create {
             guest,
             host,
             link,
-            template,
+            source,
         })
     }
 }
@@ -244,17 +320,21 @@ fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
             guest: guest.clone(),
             address: address.clone(),
             device: request.device.clone(),
-            bytes: request.bytes,
+            bytes: match &request.source {
+                Source::Template { bytes, .. } => *bytes,
+                Source::Debootstrap { .. } => SMALLEST,
+            },
         },
     );
     let names = p.here(ChooseNames { guest: guest.clone() }).answers();
+    let source = request.source.archive(&mut p, site)?;
     let archive = p
         .on(host, PlaceTemplate { job: names.job })
         .undo(Cleaning)
         .creates("template", "{job}.tar")
         .no();
     p.here(SendTemplate {
-        archive: request.archive.clone(),
+        archive: source,
         work,
         destination: place.destination.clone(),
         shell: place.shell.clone(),
@@ -376,15 +456,19 @@ fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
     }
     p.on(host, DropTemplate { job: names.job }).strikes(&[archive]);
     p.on(host, DropReceived { job: names.job }).strikes(&[admitted]);
+    request.source.clean(&mut p, site)?;
 
+    let mut locks = vec![
+        Held::Guest(guest.clone()).alone(),
+        Held::Address(request.link.address.addr()).alone(),
+        Held::Host(host.clone()).shared(),
+    ];
+    if let Source::Template { template, .. } = &request.source {
+        locks.push(Held::Template(template.clone()).shared());
+    }
     Ok(Planned {
         plan: p.finish(),
-        locks: vec![
-            Held::Guest(guest.clone()).alone(),
-            Held::Address(request.link.address.addr()).alone(),
-            Held::Template(request.template.clone()).shared(),
-            Held::Host(host.clone()).shared(),
-        ],
+        locks,
         title: format!("create {guest} on {host}"),
         not_before: None,
     })

@@ -49,6 +49,11 @@ label! {
 }
 
 label! {
+    /// A suite of a distribution as debootstrap knows it, such as `bookworm`: 1 to 63 of `a-z`, `0-9`, `-` and `.`.
+    SuiteName, "suite", 63, ".-"
+}
+
+label! {
     /// The name of a network device of a host, such as `br0`: 1 to 15 characters, as the kernel allows.
     DeviceName, "network device", 15, ".-"
 }

@@ -1,6 +1,7 @@
-//! `template-create`: a template of the master, from a guest as it runs. What is new in the guest is received as for a
+//! `template-create`: a template of the master, from a guest as it runs or from debootstrap. What is new in the guest is received as for a
 //! backup, begun from its last generation and from a snapshot that is hot, but without what makes the guest this one; that
-//! tree is packed under another name, and one rename makes it a template. Decision `templates-are-packed-on-the-master`.
+//! tree, or one that debootstrap has built on the master, is packed under another name, and one rename makes it a template.
+//! Decision `templates-are-packed-on-the-master`.
 
 use vsjob_engine::HostName;
 use vsjob_engine::UndoKind::Cleaning;
@@ -8,6 +9,7 @@ use vsjob_engine::UndoKind::Cleaning;
 use crate::actions::check_source::CheckSource;
 use crate::actions::choose_names::ChooseNames;
 use crate::actions::copy_files::NameFiles;
+use crate::actions::debootstrap::Debootstrap;
 use crate::actions::drop_tree::DropTree;
 use crate::actions::pack_template::PackTemplate;
 use crate::actions::read_facts::ReadFacts;
@@ -15,7 +17,7 @@ use crate::actions::take_snapshot::TakeSnapshot;
 use crate::backup::Consolidation;
 use crate::{
     GuestName, Held, Line, Operation, Parameter, Planned, Planner, Reading, Refusal, Site, SnapshotMode,
-    TemplateName,
+    SuiteName, TemplateName, TreeKind,
 };
 
 pub(crate) const OPERATION: Operation = Operation {
@@ -23,17 +25,34 @@ pub(crate) const OPERATION: Operation = Operation {
     summary: "make a template of the master",
     parameters: &[
         Parameter::required("name", "TEMPLATE", "its name"),
-        Parameter::required("from", "GUEST", "the guest that it is made from, as it runs"),
-        Parameter::optional("host", "HOST", "refuse unless the guest is there now"),
+        Parameter::optional("from", "GUEST", "the guest that it is made from, as it runs"),
+        Parameter::optional(
+            "host",
+            "HOST",
+            "with --from: refuse unless the guest is there now",
+        ),
         Parameter::optional(
             "exclude",
             "PATTERN",
-            "leave out what fits this pattern of rsync, too",
+            "with --from: leave out what fits this pattern of rsync, too",
+        ),
+        Parameter::optional(
+            "debootstrap",
+            "SUITE",
+            "build it on the master, of this suite of Debian",
+        ),
+        Parameter::optional(
+            "mirror",
+            "URL",
+            "with --debootstrap: where its packages come from (MAIN_MIRROR)",
         ),
         Parameter::ANY_HOUR,
     ],
     all: None,
-    plan: |reading, site| plan(&TemplateCreate::read(reading, site)?, site),
+    plan: |reading, site| match reading.optional("debootstrap")? {
+        None => plan(&TemplateCreate::read(reading, site)?, site),
+        Some(suite) => built(reading, &suite, site),
+    },
 };
 
 /// What makes a guest this one, and what only was while it ran: `create` writes what of it a guest needs.
@@ -67,9 +86,9 @@ struct TemplateCreate {
 
 impl TemplateCreate {
     fn read(request: &Reading<'_>, site: &Site) -> Result<Self, Refusal> {
-        let template: TemplateName = request.required("name")?;
-        if site.templates.contains_key(&template) {
-            return Err(Refusal::TemplateExists(template));
+        let template = new_name(request, site)?;
+        if request.optional::<Line>("mirror")?.is_some() {
+            return Err(Refusal::bad("mirror", &"it goes with --debootstrap"));
         }
         let guest: GuestName = request.required("from")?;
         let host = site.place_of(&guest)?.clone();
@@ -85,6 +104,63 @@ impl TemplateCreate {
             host,
         })
     }
+}
+
+/// The name of a template that is not there yet.
+fn new_name(request: &Reading<'_>, site: &Site) -> Result<TemplateName, Refusal> {
+    let template: TemplateName = request.required("name")?;
+    match site.templates.contains_key(&template) {
+        true => Err(Refusal::TemplateExists(template)),
+        false => Ok(template),
+    }
+}
+
+/// Where debootstrap gets packages: as the request says, else create.conf, else where it gets them itself.
+pub(crate) fn mirror(request: &Reading<'_>, site: &Site) -> Result<Line, Refusal> {
+    let said: Option<String> = request.optional("mirror")?;
+    let mirror = said.or(site.defaults.mirror.clone()).unwrap_or_default();
+    let kinds = ["http://", "https://", "ftp://", "file:///"];
+    if !mirror.is_empty() && !kinds.iter().any(|kind| mirror.starts_with(kind)) {
+        return Err(Refusal::bad(
+            "mirror",
+            &"it begins with http://, https://, ftp:// or file:///",
+        ));
+    }
+    Line::of(&mirror).map_err(|why| Refusal::bad("mirror", &why))
+}
+
+/// Where trees are built on the master.
+pub(crate) fn workshop(site: &Site) -> Result<Line, Refusal> {
+    Line::of(&site.state.join("templates.work").display()).map_err(|why| Refusal::bad("debootstrap", &why))
+}
+
+fn built(request: &Reading<'_>, suite: &SuiteName, site: &Site) -> Result<Planned, Refusal> {
+    let template = new_name(request, site)?;
+    for other in ["from", "host", "exclude"] {
+        if request.optional::<String>(other)?.is_some() {
+            return Err(Refusal::bad(
+                other,
+                &"it says nothing of a new tree, and there is --debootstrap",
+            ));
+        }
+    }
+    let place = workshop(site)?;
+    let mut p = Planner::default();
+    p.here(Debootstrap {
+        place: place.clone(),
+        tree: TreeKind::Folder,
+        suite: suite.clone(),
+        mirror: mirror(request, site)?,
+    })
+    .undo(Cleaning);
+    packed(&mut p, &template, (place, TreeKind::Folder), site)?;
+
+    Ok(Planned {
+        plan: p.finish(),
+        title: format!("make the template {template} of {suite}"),
+        not_before: None,
+        locks: vec![Held::Template(template).alone()],
+    })
 }
 
 fn plan(request: &TemplateCreate, site: &Site) -> Result<Planned, Refusal> {
@@ -137,7 +213,7 @@ fn plan(request: &TemplateCreate, site: &Site) -> Result<Planned, Refusal> {
 fn packed(
     p: &mut Planner,
     template: &TemplateName,
-    (place, tree): (Line, crate::TreeKind),
+    (place, tree): (Line, TreeKind),
     site: &Site,
 ) -> Result<(), Refusal> {
     let to = site.state.join("templates").join(format!("{template}.tar"));

@@ -428,6 +428,24 @@ fn a_template_of_a_guest_is_received_as_a_backup_is_and_packed_in_its_place() {
 }
 
 #[test]
+fn a_guest_by_debootstrap_is_one_from_a_template_that_is_built_first_and_goes_last() {
+    let steps = |given: &str| {
+        outline(&plan(
+            "create",
+            &format!("name=web interface=10.0.1.5 host=vsh-01 {given}"),
+        ))
+    };
+    let (from, by) = (steps("template=debian"), steps("debootstrap=bookworm"));
+    let built = "master: build bookworm (c)\nmaster: pack the template (c)\n";
+    assert!(by.contains(built), "{by}");
+    let rest = by.replacen(built, "", 1);
+    assert_eq!(
+        rest.strip_suffix("\nmaster: remove what was packed"),
+        Some(from.as_str())
+    );
+}
+
+#[test]
 fn a_running_guest_is_looked_for_before_anything_is_changed_unless_it_may_be_stopped() {
     let steps = |given: &str| outline(&plan("remove", given));
     let (refuses, stops) = (steps("name=ldap"), steps("name=ldap stop=true"));

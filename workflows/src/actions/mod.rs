@@ -24,6 +24,7 @@ pub mod choose_names;
 pub mod complete_generation;
 pub mod copy_files;
 pub mod count_copy;
+pub mod debootstrap;
 pub mod demo;
 pub mod disable_guest;
 pub mod drop_received;
@@ -141,6 +142,7 @@ pub fn registry() -> Registry {
         change_hostname::ChangeHostname::action(),
         rename_guest::RenameGuest::action(),
         purge_moved::PurgeMoved::action(),
+        debootstrap::Debootstrap::action(),
         pack_template::PackTemplate::action(),
         drop_tree::DropTree::action(),
         remove_template::RemoveTemplate::action(),

@@ -21,8 +21,10 @@ use crate::{Line, TreeKind};
 
 master_action! {
     /// Packs the tree of the job in `place` into what will be `to`, with its checksum in a file beside it. Its undo removes
-    /// both.
+    /// both. A relative `to` is beside the tree, and goes with it.
     PackTemplate { place: Line, tree: TreeKind, to: Line } -> TemplatePacked {
+        /// Where it is now.
+        archive: Line,
         /// Its bytes.
         bytes: u64,
         /// Its checksum.
@@ -57,7 +59,12 @@ fn failed(what: &str, why: &io::Error) -> Outcome {
 
 /// What it will be called.
 fn to(work: &Work) -> PathBuf {
-    argument(work, "to").into()
+    Incoming::in_place(work).folder.join(argument(work, "to"))
+}
+
+/// What it is called until then.
+fn begun(work: &Work) -> PathBuf {
+    Incoming::in_place(work).folder.join(partial(work))
 }
 
 /// What was begun goes. The checksum of an archive that somebody has put there is his.
@@ -66,7 +73,7 @@ fn remove(work: &Work) -> io::Result<()> {
         .symlink_metadata()
         .is_err()
         .then(|| checksum_file(&to(work)));
-    for file in [Some(partial(work)), ours].into_iter().flatten() {
+    for file in [Some(begun(work)), ours].into_iter().flatten() {
         match fs::remove_file(file) {
             Err(why) if !is_gone(&why) => return Err(why),
             _ => {}
@@ -76,7 +83,7 @@ fn remove(work: &Work) -> io::Result<()> {
 }
 
 async fn pack(at: &Incoming, work: &Work) -> io::Result<Outputs> {
-    let (partial, to) = (partial(work), to(work));
+    let (partial, to) = (begun(work), to(work));
     if to.symlink_metadata().is_ok() {
         return Err(io::Error::other(format!("somebody has made {}", to.display())));
     }
@@ -92,6 +99,7 @@ async fn pack(at: &Incoming, work: &Work) -> io::Result<Outputs> {
         File::open(beside)?.sync_all()?;
         File::open(folder)?.sync_all()?;
         Ok(Outputs::from([
+            ("archive".to_owned(), partial.display().to_string()),
             ("bytes".to_owned(), bytes.to_string()),
             ("checksum".to_owned(), checksum),
         ]))

@@ -12,12 +12,12 @@ use vsjob_engine::{Class, Failure, Mode, Outcome, Outputs, Performing, Work};
 use super::argument;
 use crate::planner::master_action;
 use crate::template::is_whole;
-use crate::{Line, YesNo};
+use crate::{Given, Line, YesNo};
 
 master_action! {
     /// Copies `archive` to the host's folder of templates, under the short id of the job. The step before it, which made
     /// room, takes it away when the job unwinds.
-    SendTemplate { archive: Line, work: Line, destination: Line, shell: Line, compress: YesNo } -> TemplateSent {}
+    SendTemplate { archive: Given<Line>, work: Line, destination: Line, shell: Line, compress: YesNo } -> TemplateSent {}
     "send-template" version 2, "bring the template", |_, work| send(work)
 }
 
