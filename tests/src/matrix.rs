@@ -95,7 +95,7 @@ struct Point {
     crash: Crash,
 }
 
-/// Tries every point of the operation forward, and that share of those while it unwinds.
+/// Tries that share of the operation's points while it unwinds, and forward all, or a third if the share is a tenth.
 ///
 /// # Errors
 /// Every point that did not end well, or was not reached.
@@ -106,7 +106,8 @@ pub fn crash_matrix(subject: &dyn Subject, worlds: &Worlds, share: Share) -> any
         share,
     };
     let undisturbed = matrix.undisturbed()?;
-    let mut points = around(None, 1, undisturbed.appends);
+    let (_, of_each) = share.of_lives();
+    let mut points = of_each.of(around(None, 1, undisturbed.appends))?;
     let forward = points.len();
     let unwinding = matrix.unwinding(undisturbed.before_pivot)?;
     let counts = Counts {

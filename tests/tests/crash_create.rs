@@ -106,7 +106,7 @@ fn on_real_hosts_a_create_killed_at_a_durable_write_is_done_or_as_before() -> an
     let counts = matrix::crash_matrix(&Create::on(&worlds)?, &worlds, Share::TENTH)?;
     figures::tell(format_args!("create on real hosts: {counts}"));
     ensure!(
-        counts.forward >= 20 && counts.unwinding >= 10,
+        counts.forward >= 10 && counts.unwinding >= 10,
         "too few: {counts:?}"
     );
     Ok(())

