@@ -43,7 +43,7 @@ pub struct Share {
 impl Share {
     /// Each point.
     pub const ALL: Self = Self { one_in: 1 };
-    /// For operations that are made of the steps of others, whose matrices are whole.
+    /// For long operations, and those that are made of the steps of others.
     pub const THIRD: Self = Self { one_in: 3 };
     /// For real hosts, on which a point costs seconds.
     pub const TENTH: Self = Self { one_in: 10 };

@@ -74,10 +74,10 @@ fn a_master() -> anyhow::Result<()> {
 #[test]
 fn a_move_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(2);
-    let counts = matrix::crash_matrix(&Move::on(&worlds)?, &worlds, Share::ALL)?;
+    let counts = matrix::crash_matrix(&Move::on(&worlds)?, &worlds, Share::THIRD)?;
     figures::tell(format_args!("move on paper hosts: {counts}"));
     ensure!(
-        counts.forward >= 40 && counts.unwinding >= 200,
+        counts.forward >= 40 && counts.unwinding >= 80,
         "too few: {counts:?}"
     );
     Ok(())
