@@ -1,4 +1,5 @@
-//! A master that dies at one of its durable writes, or whose wall clock is set: `tests/lab/fate.c`, preloaded into it.
+//! A master that dies at one of its durable writes, whose wall clock is set, or whose index finds no room:
+//! `tests/lab/fate.c`, preloaded into it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -31,6 +32,7 @@ impl Fate {
         };
         fate.write([0, 0, 0])?;
         fate.wall_clock_is_ahead(0)?;
+        fate.index_has_room(true)?;
         program.master_env("LD_PRELOAD", &library);
         program.master_env("FATE", &told);
         Ok(Some(fate))
@@ -69,6 +71,14 @@ impl Fate {
     /// They cannot be told.
     pub fn wall_clock_is_ahead(&self, millis: i64) -> anyhow::Result<()> {
         Ok(self.file.write_all_at(&millis.to_ne_bytes(), 24)?)
+    }
+
+    /// Whether there is room for what their index writes from now on.
+    ///
+    /// # Errors
+    /// They cannot be told.
+    pub fn index_has_room(&self, is_so: bool) -> anyhow::Result<()> {
+        Ok(self.file.write_all_at(&i64::from(!is_so).to_ne_bytes(), 32)?)
     }
 
     fn write(&self, numbers: [i64; 3]) -> anyhow::Result<()> {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 use vsjob_engine::store::{Head, Local, LocalOptions, Purpose, Put, Read, Store, StoreError};
 use vsjob_engine::{
     ActionRef, Actions, Class, Clock, Engine, Entry, Event, Failure, HostName, JobEvent, JobId, Mode, Moment,
@@ -414,6 +415,10 @@ impl Store for Dying {
 
     fn head(&self) -> Head {
         self.inner.head()
+    }
+
+    fn failing(&self) -> Arc<Notify> {
+        self.inner.failing()
     }
 
     fn reader(&self) -> Arc<dyn Read> {

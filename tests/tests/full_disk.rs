@@ -1,10 +1,12 @@
 //! The disk of the master, full: what was taken in ends, nothing new is taken in, and with room all goes on.
 
 use anyhow::{Context, ensure};
+use vsjob_tests::fate::Fate;
 use vsjob_tests::full_disk::{fill, make_room};
 use vsjob_tests::house::House;
 use vsjob_tests::mounted::Mounted;
 use vsjob_tests::program::Said;
+use vsjob_tests::site::until;
 
 #[test]
 fn on_a_full_disk_running_jobs_end_and_nothing_new_is_taken_in_until_there_is_room() -> anyhow::Result<()> {
@@ -65,5 +67,43 @@ fn on_a_full_disk_running_jobs_end_and_nothing_new_is_taken_in_until_there_is_ro
         ensure!(house.ended(&starting)?["state"] == "succeeded");
         run(&["audit", "verify"])?.ok()?;
     }
+    Ok(())
+}
+
+#[test]
+fn an_index_that_found_no_room_is_made_again_as_soon_as_there_is_some() -> anyhow::Result<()> {
+    let mut house = House::new()?;
+    let state = house.program.state();
+    let Some(fate) = Fate::of(&mut house.program)? else {
+        return Ok(());
+    };
+    let Some(_disk) = Mounted::in_memory(&state, 128)? else {
+        return Ok(());
+    };
+    let run = |args: &[&str]| house.program.run(args);
+    let mut master = house.program.master()?;
+    run(&["guest", "adopt"])?.ok()?;
+    fate.index_has_room(false)?;
+    fill(&state, 40 << 20)?;
+    // What is decided by hand is no new work: the index must know of it, and cannot.
+    run(&["host", "maintenance", "vsh-02", "on"])?.ok()?;
+    until("the index failed", || {
+        Ok(house.program.log().contains("the index failed"))
+    })?;
+    run(&["host", "maintenance", "vsh-02", "off"])?.ok()?;
+    run(&["submit", "guest-stop", "--name=ldap"])?.refuses("VSJ0103", 7)?;
+    ensure!(master.runs()?, "{}", house.program.log());
+    fate.index_has_room(true)?;
+    make_room(&state)?;
+    let ended = master.ends()?;
+    ensure!(
+        house.program.log().contains("VSJ0113"),
+        "{ended}: {}",
+        house.program.log()
+    );
+    let _master = house.program.master()?;
+    let stopping = run(&["submit", "guest-stop", "--name=ldap"])?.ok()?;
+    ensure!(house.ended(&stopping)?["state"] == "succeeded");
+    run(&["audit", "verify"])?.ok()?;
     Ok(())
 }

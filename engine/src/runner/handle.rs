@@ -145,6 +145,14 @@ impl Engine {
         let core = Core::open(world, epoch, options, clock.moment(), fastrand::u64(..));
         let (post, inbox) = mpsc::unbounded_channel();
         let (changed, changes) = watch::channel(0);
+        let (failing, told) = (store.failing(), post.downgrade());
+        Handle::current().spawn(async move {
+            failing.notified().await;
+            if let Some(post) = told.upgrade() {
+                // The owner is gone only when the master leaves.
+                let _ = post.send(Input::StoreFailed);
+            }
+        });
         let owner = Owner {
             core,
             store,

@@ -83,6 +83,8 @@ pub(super) enum Input {
     /// This program does not have the action.
     Unreadable(Ticket, ActionRef),
     Schedule(Wanted),
+    /// The store has failed by itself.
+    StoreFailed,
     Look(Look),
     /// Somebody waits until the job is over or stuck.
     Await(JobId, oneshot::Sender<Job>),
@@ -303,6 +305,11 @@ impl Owner {
                 after.replies.push(Box::new(move || drop(reply.send(result))));
             }
             Input::Schedule(wanted) => self.take_schedule(wanted, after),
+            Input::StoreFailed => {
+                if let Err(error) = self.store.admits(Purpose::Finish) {
+                    die(&error.into());
+                }
+            }
             Input::Look(look) => after.looks.push(look),
             Input::Await(job, reply) => self.await_end(job, reply),
             Input::Close(reply) => after.closing = Some(reply),

@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use super::StoreError;
 
 /// The last frame of a journal. The first frame has sequence 1; [`Head::EMPTY`] stands before it.
@@ -235,6 +237,11 @@ pub trait Store: Send {
 
     /// Reads, from any thread, while the owner writes.
     fn reader(&self) -> Arc<dyn Read>;
+
+    /// Is told once when the store has failed with nobody appending: [`admits`](Self::admits) says how.
+    fn failing(&self) -> Arc<Notify> {
+        Arc::default()
+    }
 }
 
 /// Reads what a [`Store`] keeps.
@@ -258,6 +265,10 @@ pub trait Read: Send + Sync {
 }
 
 impl<S: Store + ?Sized> Store for Box<S> {
+    fn failing(&self) -> Arc<Notify> {
+        (**self).failing()
+    }
+
     fn admits(&mut self, purpose: Purpose) -> Result<(), StoreError> {
         (**self).admits(purpose)
     }

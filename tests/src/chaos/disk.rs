@@ -39,9 +39,21 @@ impl Run {
         self.ask(&NEW_WORK)
     }
 
-    /// There is room again.
-    pub(super) fn make_room(&self) -> anyhow::Result<()> {
-        full_disk::make_room(&self.site.program.state())
+    /// There is room again. A master that found none for its index ends now, and another one makes the index again.
+    pub(super) fn make_room(&mut self) -> anyhow::Result<()> {
+        full_disk::make_room(&self.site.program.state())?;
+        if is_well(self) && self.index_has_failed() {
+            self.tell("  the index had found no room")?;
+            self.site.take_master()?.ends()?;
+            self.start_master()?;
+        }
+        Ok(())
+    }
+
+    fn index_has_failed(&self) -> bool {
+        let log = self.site.program.log();
+        let this_life = log.rsplit("the master is ready").next();
+        this_life.is_some_and(|said| said.contains("the index failed"))
     }
 
     /// There is room again, and no other trouble.
@@ -66,7 +78,7 @@ impl Run {
         if !is_full {
             return Err(why.context("the master does not start again"));
         }
-        self.make_room()?;
+        full_disk::make_room(&self.site.program.state())?;
         self.troubles.forget(&Trouble::NoRoom);
         self.tell("  there was no room to start in")?;
         self.site.start_master().context("although there is room again")

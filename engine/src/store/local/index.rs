@@ -15,6 +15,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::directory::Paths;
 use super::disk::Disk;
 use super::keeper::Keeper;
@@ -212,8 +214,11 @@ pub(super) struct Index {
     backlog: usize,
     keeper: Keeper,
     room: u64,
+    min_free: u64,
     state: Mutex<State>,
     changed: Condvar,
+    /// Is told when it has failed and can be made again.
+    failing: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -263,12 +268,14 @@ impl Index {
             backlog: options.backlog,
             keeper,
             room: options.index_room,
+            min_free: options.min_free,
             state: Mutex::new(State {
                 applied: opened.head,
                 saved,
                 ..State::default()
             }),
             changed: Condvar::new(),
+            failing: Arc::default(),
         });
         let worker = index.clone();
         let thread = std::thread::Builder::new()
@@ -336,6 +343,17 @@ impl Index {
         let failure = self.state().failure.clone()?;
         let source = io::Error::new(failure.kind, failure.text);
         Some(failed(self.paths.index.clone(), source))
+    }
+
+    /// See [`Store::failing`](crate::store::Store::failing).
+    pub(super) fn failing(&self) -> Arc<Notify> {
+        self.failing.clone()
+    }
+
+    /// Whether it failed for want of room, and there is none yet to make it again beside what is left of it.
+    pub(super) fn waits_for_room(&self, failure: &StoreError) -> bool {
+        let left = || self.database.size_on_disk().unwrap_or(0);
+        failure.is_full() && self.has_less_than(|| self.min_free.saturating_add(left()))
     }
 
     /// Waits until everything that was handed over is durable, and a snapshot that is due is written, but not for room
@@ -418,6 +436,27 @@ impl Index {
     }
 
     fn work(&self) {
+        self.perform_tasks();
+        if let Some(failure) = self.failure()
+            && self.await_room(&failure)
+        {
+            self.failing.notify_one();
+        }
+    }
+
+    /// Whether there is room in the end; not, if it is told to stop.
+    fn await_room(&self, failure: &StoreError) -> bool {
+        while self.waits_for_room(failure) {
+            let state = self.state();
+            if state.stop {
+                return false;
+            }
+            drop(self.changed.wait_timeout(state, FLUSH_EVERY));
+        }
+        true
+    }
+
+    fn perform_tasks(&self) {
         while let Some(task) = self.next_task() {
             let done = match &task {
                 Task::Apply(head, layer) => guarded(|| self.database.apply_batch(batch(*head, layer))),
@@ -460,10 +499,10 @@ impl Index {
     fn next_task(&self) -> Option<Task> {
         let mut state = self.state();
         loop {
-            if state.stop {
+            if state.stop || state.failure.is_some() {
                 return None;
             }
-            state.full = self.is_full();
+            state.full = self.has_less_than(|| self.room);
             if state.full {
                 state.flushes_done = state.flushes_wanted;
                 self.changed.notify_all();
@@ -486,10 +525,9 @@ impl Index {
     }
 
     /// Nobody knows how full a disk is that does not say so.
-    fn is_full(&self) -> bool {
-        self.disk
-            .free(&self.paths.root)
-            .is_ok_and(|free| free < self.room)
+    fn has_less_than(&self, needed: impl FnOnce() -> u64) -> bool {
+        let free = self.disk.free(&self.paths.root);
+        free.is_ok_and(|free| free < needed())
     }
 
     /// sled's own flush leaves its files to the kernel; this does not.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use super::audit;
 use super::cursor::Journal;
 use super::directory::Lock;
@@ -51,17 +53,19 @@ impl fmt::Debug for Local {
 }
 
 impl Local {
-    /// An index that failed ends the process, to be rebuilt by the next one. But one that is only full lets running
-    /// jobs finish: the journal has its own room, and their changes stay in memory until the next opening makes them
-    /// again.
+    /// An index that failed ends the process, to be rebuilt by the next one. But for want of room it fails only when
+    /// there is room to rebuild it; until then running jobs finish: the journal has its own room, and their changes
+    /// stay in memory.
     fn check_index(&self, purpose: Purpose) -> Result<(), StoreError> {
-        match (self.index.failure(), purpose) {
-            (None, _) => Ok(()),
-            (Some(error), Purpose::Finish) if error.is_full() => Ok(()),
-            (Some(error), Purpose::NewWork) if error.is_full() => Err(StoreError::Full {
+        let Some(error) = self.index.failure() else {
+            return Ok(());
+        };
+        match purpose {
+            _ if !self.index.waits_for_room(&error) => Err(error),
+            Purpose::Finish => Ok(()),
+            Purpose::NewWork => Err(StoreError::Full {
                 path: self.journal.paths.journal.clone(),
             }),
-            (Some(error), _) => Err(error),
         }
     }
 }
@@ -90,6 +94,10 @@ impl Store for Local {
 
     fn head(&self) -> Head {
         self.writer.head()
+    }
+
+    fn failing(&self) -> Arc<Notify> {
+        self.index.failing()
     }
 
     fn reader(&self) -> Arc<dyn Read> {
