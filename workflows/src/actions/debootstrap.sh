@@ -4,6 +4,6 @@
 umask 022
 set -- "$1" "$2" ${3:+"$3"}
 debootstrap --variant=minbase --include=systemd-sysv,dbus,iproute2 "$@" 2>&1
-cd "$2"
+cd "$2" || exit
 rm -f etc/hostname etc/resolv.conf etc/machine-id var/lib/dbus/machine-id etc/ssh/ssh_host_* \
 	var/cache/apt/archives/*.deb var/log/bootstrap.log
