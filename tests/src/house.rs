@@ -42,12 +42,23 @@ impl House {
     /// # Errors
     /// It cannot be made.
     pub fn of(hosts: usize, settings: &str) -> anyhow::Result<Self> {
-        let paper = PaperPool::new(hosts)?;
+        Self::on(&vec![""; hosts], settings)
+    }
+
+    /// The same, of hosts with these options in slaves.conf, such as `:storage=dir`.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn on(options: &[&str], settings: &str) -> anyhow::Result<Self> {
+        let paper = PaperPool::with(options)?;
         let settings = format!(
             "[paper]\ndirectory = \"{}\"\n{settings}",
             paper.folder().display()
         );
-        let slaves: String = (1..=hosts).map(|number| format!("vsh-{number:02}\n")).collect();
+        let slaves: String = (1..)
+            .zip(options)
+            .map(|(number, options)| format!("vsh-{number:02}{options}\n"))
+            .collect();
         let program = Program::new(&settings, &slaves)?;
         let house = Self { paper, program };
         house.guest("ldap", 1, 9)?;

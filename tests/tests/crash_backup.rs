@@ -133,6 +133,9 @@ fn a_master() -> anyhow::Result<()> {
     master::serve_if_asked()
 }
 
+/// A guest in a plain folder, which is read as it is.
+const FOLDER: Worlds = Worlds::PaperWith(&[":storage=dir"]);
+
 #[test]
 fn a_backup_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(1);
@@ -141,6 +144,36 @@ fn a_backup_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Resu
         figures::tell(format_args!("backup, {mode}, on paper hosts: {counts}"));
         ensure!(
             counts.forward >= 24 && counts.unwinding >= 70,
+            "too few: {counts:?}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_backup_of_a_folder_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
+    for mode in ["hot", "cold"] {
+        let counts = matrix::crash_matrix(&Backup::on(&FOLDER, mode)?, &FOLDER, Share::THIRD)?;
+        figures::tell(format_args!(
+            "backup of a folder, {mode}, on paper hosts: {counts}"
+        ));
+        ensure!(
+            counts.forward >= 10 && counts.unwinding >= 30,
+            "too few: {counts:?}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_backup_of_a_folder_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
+    for mode in ["hot", "cold"] {
+        let counts = faults::fault_matrix(&Backup::on(&FOLDER, mode)?, &FOLDER, Share::THIRD)?;
+        figures::tell(format_args!(
+            "backup of a folder, {mode}, on paper hosts: {counts}"
+        ));
+        ensure!(
+            counts.forward >= 9 && counts.unwinding >= 2 && counts.reboots >= 4,
             "too few: {counts:?}"
         );
     }

@@ -188,6 +188,34 @@ fn a_link_in_place_of_a_folder_brings_nothing_of_the_host() -> anyhow::Result<()
     )
 }
 
+/// The master pulls, so it is not the job's own sender that reads.
+#[test]
+fn a_link_in_place_of_a_folder_leads_the_rsync_of_the_master_nowhere() -> anyhow::Result<()> {
+    let Some(host) = host()? else { return Ok(()) };
+    run(
+        &host,
+        r#"
+        mkdir "$R/secret" "$R/tree/real"
+        echo secret >"$R/secret/file"
+        echo public >"$R/tree/real/file"
+        ln -s ../secret "$R/tree/folder"
+        printf 'shift\nexec sh -c "$*"\n' >"$R/shell"
+        transfer_reader "$job" "$R/tree"
+        pull() {
+            printf './folder/file\0./real/file\0' | rsync -aHAXS --from0 --files-from=- -e "sh $R/shell" --rsync-path="$1" \
+                "host:$R/tree/" "$R/copy/" || true
+        }
+        pull rsync
+        grep -qr secret "$R/copy" || exit 7
+        rm -r "$R/copy"
+        mkdir "$R/copy"
+        pull "sh $jobs/$job/read"
+        grep -qr public "$R/copy" || exit 8
+        if grep -qr secret "$R/copy"; then exit 9; fi
+        out copy right"#,
+    )
+}
+
 #[test]
 fn what_vanishes_is_no_failure_of_a_pass_and_is_one_of_the_last() -> anyhow::Result<()> {
     let Some(host) = host()? else { return Ok(()) };

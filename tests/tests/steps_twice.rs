@@ -77,9 +77,13 @@ fn a_create() -> anyhow::Result<World> {
     })
 }
 
-fn a_backup() -> anyhow::Result<World> {
-    settled("backup", &[("name", "ldap"), ("cold", "true")])
+/// Of a guest on a storage that takes snapshots, and of one in a plain folder.
+fn a_backup(storage: &str) -> anyhow::Result<World> {
+    settled_on(storage, "backup", &[("name", "ldap"), ("cold", "true")])
 }
+
+/// A host that takes snapshots, and one that takes none, as slaves.conf has them.
+const HOSTS: [&str; 2] = ["", ":storage=dir"];
 
 fn a_template() -> anyhow::Result<World> {
     settled("template-create", &[("name", "lamp"), ("from", "ldap")])
@@ -100,7 +104,12 @@ fn a_rename() -> anyhow::Result<World> {
 
 /// A guest on the only host, and an operation on it.
 fn settled(operation: &str, given: &[(&str, &str)]) -> anyhow::Result<World> {
-    let (pool, reference) = (PaperPool::new(1)?, tempfile::tempdir()?);
+    settled_on("", operation, given)
+}
+
+/// The same, the host with these options in slaves.conf.
+fn settled_on(options: &str, operation: &str, given: &[(&str, &str)]) -> anyhow::Result<World> {
+    let (pool, reference) = (PaperPool::with(&[options])?, tempfile::tempdir()?);
     guests::fill(reference.path())?;
     guests::settle(pool.host(1), reference.path())?;
     let host = pool.host(1).name().clone();
@@ -117,7 +126,7 @@ fn settled(operation: &str, given: &[(&str, &str)]) -> anyhow::Result<World> {
 
 /// A guest that was backed up, and is gone, or there to be put back.
 async fn a_restore(replace: &str) -> anyhow::Result<World> {
-    let mut world = a_backup()?;
+    let mut world = a_backup(HOSTS[0])?;
     for no in numbers(world.steps.plan.steps.len()) {
         world.steps.perform(no).await?;
     }
@@ -270,20 +279,30 @@ async fn a_guest_taken_back_twice_from_any_step_before_its_pivot_leaves_nothing(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_whose_every_step_is_done_twice_is_one_generation() -> anyhow::Result<()> {
-    let mut world = a_backup()?;
-    done_twice(&mut world).await?;
-    guests::nothing_left(world.pool.host(1), &["ldap"])?;
-    let made = generations(&world);
-    ensure!(made.len() == 1 && !made[0].starts_with("incoming"), "{made:?}");
-    guests::lives_only_on(&world.pool, 1, world.reference.path())
+    for storage in HOSTS {
+        let mut world = a_backup(storage)?;
+        done_twice(&mut world).await?;
+        guests::nothing_left(world.pool.host(1), &["ldap"])?;
+        let made = generations(&world);
+        ensure!(made.len() == 1 && !made[0].starts_with("incoming"), "{made:?}");
+        guests::lives_only_on(&world.pool, 1, world.reference.path())?;
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as_before() -> anyhow::Result<()>
 {
-    let pivot = a_backup()?.steps.plan.pivot().context("it has no pivot")?;
+    for storage in HOSTS {
+        a_backup_taken_back_twice(storage).await.context(storage)?;
+    }
+    Ok(())
+}
+
+async fn a_backup_taken_back_twice(storage: &str) -> anyhow::Result<()> {
+    let pivot = a_backup(storage)?.steps.plan.pivot().context("it has no pivot")?;
     for until in numbers(pivot.index()) {
-        let mut world = a_backup()?;
+        let mut world = a_backup(storage)?;
         let title = world.steps.plan.steps[until.index()].title.clone();
         taken_back_twice(&mut world, until).await.context(title.clone())?;
         guests::nothing_left(world.pool.host(1), &["ldap"]).context(title.clone())?;

@@ -169,6 +169,20 @@ transfer_lives() {
 	durable_tree "$3"
 }
 
+# What runs a command where no link of a tree leads anywhere.
+# shellcheck disable=SC2016 # it is for another shell
+transfer_seclusion='mount --bind "$1" "$1"
+mount -o remount,bind,ro,nodev,nosymfollow "$1"
+shift
+exec "$@"'
+
+# transfer_reader JOB TREE: makes the script `read` in the job's folder, which the master's rsync calls in the place of its other
+# half, and which sees of a guest that may run what transfer_sees does.
+transfer_reader() {
+	printf "exec unshare --mount sh -euc '%s' read '%s' rsync \"\$@\"\n" "$transfer_seclusion" "$2" >"$jobs/$1/read"
+	durable "$jobs/$1/read"
+}
+
 # transfer_sees COMMAND…: runs it where no link of the tree leads anywhere, if the tree is that of a guest that may run:
 # the guest could put a link where a folder was a moment ago, and what the link names is the host's.
 transfer_sees() {
@@ -176,12 +190,7 @@ transfer_sees() {
 		"$@"
 		return
 	fi
-	# shellcheck disable=SC2016 # it is for the inner shell
-	unshare --mount sh -euc '
-		mount --bind "$1" "$1"
-		mount -o remount,bind,ro,nodev,nosymfollow "$1"
-		shift
-		exec "$@"' sees "$transfer_tree" "$@"
+	unshare --mount sh -euc "$transfer_seclusion" sees "$transfer_tree" "$@"
 }
 
 # transfer_finds COMMAND…: searches the tree. What a guest that runs has moved or removed by then is no failure: that has

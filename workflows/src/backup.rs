@@ -1,12 +1,13 @@
 //! `backup`: the incremental copy of a guest onto the master, its consolidation. Hot, from a snapshot of the guest as it
-//! runs, or cold, from one taken while it is stopped for just that. It is received into a place of its own, begun as the
-//! last generation is; sealed by one rename, it is the next generation. Whatever fails before, the last one is as it
+//! runs, or cold, from one taken while it is stopped for just that; where the storage takes no snapshots, in two passes
+//! through its own tree, of which it stands still for the second, if at all. It is received into a place of its own, begun as
+//! the last generation is; sealed by one rename, it is the next generation. Whatever fails before, the last one is as it
 //! was. OPERATIONS.md, 'Plans'.
 
 use std::time::Duration;
 
 use vsjob_engine::UndoKind::{Cleaning, Gating};
-use vsjob_engine::{HostName, Retry, StepNo, UndoKind};
+use vsjob_engine::{HostName, Retry, StepNo};
 use vsjob_workers::Capability;
 
 use crate::actions::begin_generation::{BeginGeneration, GenerationBegun};
@@ -14,16 +15,19 @@ use crate::actions::check_source::CheckSource;
 use crate::actions::choose_names::{ChooseNames, Names};
 use crate::actions::complete_generation::CompleteGeneration;
 use crate::actions::drop_snapshot::DropSnapshot;
+use crate::actions::go_on::GoOn;
 use crate::actions::list_changes::ListChanges;
 use crate::actions::prune_generations::PruneGenerations;
 use crate::actions::read_facts::{Facts, ReadFacts};
-use crate::actions::receive_generation::ReceiveGeneration;
+use crate::actions::read_living::{LivingRead, ReadLiving};
+use crate::actions::receive_generation::{GenerationReceived, ReceiveGeneration};
 use crate::actions::seal_generation::SealGeneration;
+use crate::actions::stop_guest::StopGuest;
 use crate::actions::take_snapshot::TakeSnapshot;
 use crate::batch::Many;
 use crate::{
     GuestName, Held, Keep, Line, Operation, Parameter, Placed, Planned, Planner, Reading, Ref, Refusal, Site,
-    SiteHost, SnapshotMode, TreeKind,
+    SiteHost, SnapshotMode, TreeKind, YesNo,
 };
 
 pub(crate) const OPERATION: Operation = Operation {
@@ -114,25 +118,42 @@ pub(crate) struct Consolidation<'a> {
     mode: SnapshotMode,
 }
 
+/// What becomes of a guest while it is read.
+pub(crate) enum Standing {
+    /// It goes on, with these run in it before and after.
+    Runs { pre: Line, post: Line },
+    /// It is stopped, for as short a time as its storage allows.
+    Stops,
+    /// It was stopped before.
+    Stands,
+}
+
 impl<'a> Consolidation<'a> {
-    /// None where no snapshot can be taken.
+    /// Refused where neither a snapshot can be taken, nor be known what is written meanwhile.
     pub(crate) fn of(
         guest: &'a GuestName,
         host: &'a HostName,
         mode: SnapshotMode,
         site: &'a Site,
-    ) -> Result<Option<Self>, Refusal> {
+    ) -> Result<Self, Refusal> {
         let place = site.known(host)?;
         let folder =
             Line::of(&site.generations.folder.display()).map_err(|why| Refusal::bad("name", &why))?;
-        Ok(place.drivers.can(Capability::Snapshot).then_some(Self {
+        let able = place.drivers.can(Capability::Snapshot) || place.drivers.can(Capability::Processes);
+        if !able {
+            return Err(Refusal::Unable {
+                host: host.clone(),
+                what: "a snapshot of a volume, or a list of the processes that write to it",
+            });
+        }
+        Ok(Self {
             guest,
             host,
             place,
             folder,
             tree: site.generations.kind,
             mode,
-        }))
+        })
     }
 
     /// A place for it on the master.
@@ -163,32 +184,74 @@ impl<'a> Consolidation<'a> {
         Ok(begun.undo(Cleaning).answers())
     }
 
-    /// From the snapshot that `taking` takes to a generation that is sealed by the last step; and which step takes it.
+    /// From the guest to a generation that is sealed by the last step; and which step begins to read it.
     pub(crate) fn make<'p>(
         &self,
         p: &'p mut Planner,
         (names, begun): (Names, GenerationBegun),
-        bytes: Ref<u64>,
-        taking: (TakeSnapshot, UndoKind),
+        (bytes, running): (Ref<u64>, Ref<YesNo>),
+        standing: Standing,
     ) -> (StepNo, Placed<'p, SealGeneration>) {
-        let snapshot = self.receive(p, (names, begun), bytes, taking);
+        let read = self.receive(p, (names, begun), (bytes, running), standing);
         let sealed = p.here(SealGeneration {
             folder: self.folder.clone(),
             tree: self.tree,
             guest: self.guest.clone(),
             name: begun.name,
         });
-        (snapshot, sealed)
+        (read, sealed)
     }
 
-    /// All of it but the seal; and which step takes the snapshot.
+    /// All of it but the seal; and which step begins to read it.
     pub(crate) fn receive(
         &self,
         p: &mut Planner,
         (names, begun): (Names, GenerationBegun),
-        bytes: Ref<u64>,
-        (taking, undo): (TakeSnapshot, UndoKind),
+        (bytes, running): (Ref<u64>, Ref<YesNo>),
+        standing: Standing,
     ) -> StepNo {
+        let still = !matches!(standing, Standing::Runs { .. });
+        let (read, since, received) = if self.place.drivers.can(Capability::Snapshot) {
+            self.receive_picture(p, (names, begun), (bytes, running), standing)
+        } else {
+            self.receive_living(p, (names, begun), (bytes, running), standing)
+        };
+        p.here(CompleteGeneration {
+            folder: self.folder.clone(),
+            tree: self.tree,
+            guest: self.guest.clone(),
+            since,
+            files: received.files,
+            size: received.size,
+            received: received.received,
+            still: (still || self.place.drivers.can(Capability::Snapshot)).into(),
+        });
+        read
+    }
+
+    /// From a snapshot.
+    fn receive_picture(
+        &self,
+        p: &mut Planner,
+        (names, begun): (Names, GenerationBegun),
+        (bytes, running): (Ref<u64>, Ref<YesNo>),
+        standing: Standing,
+    ) -> (StepNo, Ref<Line>, GenerationReceived) {
+        // A guest that was stopped for it is started again before anything else. One that had been stopped before is not.
+        let (mode, undo, running, (pre, post)) = match standing {
+            Standing::Runs { pre, post } => (SnapshotMode::Hot, Cleaning, running.into(), (pre, post)),
+            Standing::Stops => (SnapshotMode::Cold, Gating, running.into(), Default::default()),
+            Standing::Stands => (SnapshotMode::Hot, Cleaning, YesNo::No.into(), Default::default()),
+        };
+        let taking = TakeSnapshot {
+            guest: self.guest.clone(),
+            snapshot: names.snapshot,
+            job: names.job,
+            mode,
+            running,
+            pre,
+            post,
+        };
         let taken = p
             .on(self.host, taking)
             .undo(undo)
@@ -203,34 +266,113 @@ impl<'a> Consolidation<'a> {
                 since: begun.since,
             },
         );
-        let received = p
+        let read = LivingRead {
+            tree: taken.tree,
+            lists: taken.lists,
+            since: taken.since,
+        };
+        let received = self.pull(p, read, bytes, Pass::Picture).retry(PATIENT).answers();
+        (snapshot, taken.since, received)
+    }
+
+    /// In two passes through its own tree, the second of which is short; in one, if it stands.
+    fn receive_living(
+        &self,
+        p: &mut Planner,
+        (names, begun): (Names, GenerationBegun),
+        (bytes, running): (Ref<u64>, Ref<YesNo>),
+        standing: Standing,
+    ) -> (StepNo, Ref<Line>, GenerationReceived) {
+        let (pre, post) = match &standing {
+            Standing::Runs { pre, post } => (pre.clone(), post.clone()),
+            _ => Default::default(),
+        };
+        let reading = |pass, still: bool, since| ReadLiving {
+            guest: self.guest.clone(),
+            job: names.job,
+            pass,
+            still: still.into(),
+            since,
+            running: running.into(),
+            pre: pre.clone(),
+            post: post.clone(),
+        };
+        let first = p
             .on(
                 self.host,
-                ReceiveGeneration {
-                    folder: self.folder.clone(),
-                    tree: self.tree,
-                    guest: self.guest.clone(),
-                    source: self.place.destination.clone(),
-                    shell: self.place.shell.clone(),
-                    remote: self.place.rsync.clone(),
-                    snapshot: taken.tree,
-                    lists: taken.lists,
-                    bytes,
-                    bwlimit: self.place.bwlimit,
+                reading(1, matches!(standing, Standing::Stands), begun.since),
+            )
+            .undo(Cleaning)
+            .creates("folder", "{job}");
+        let (begin, read) = (first.no(), first.answers());
+        if matches!(standing, Standing::Stands) {
+            let received = self.pull(p, read, bytes, Pass::Only).retry(PATIENT).answers();
+            return (begin, read.since, received);
+        }
+        let before = self.pull(p, read, bytes, Pass::First).retry(PATIENT).answers();
+        let stops = matches!(standing, Standing::Stops);
+        let (pass, start) = match stops {
+            true => (Pass::Last(before.received), running.into()),
+            false => (Pass::Second(before.received), YesNo::No.into()),
+        };
+        if stops {
+            let guest = self.guest.clone();
+            p.on(
+                self.host,
+                StopGuest {
+                    guest,
+                    running: running.into(),
                 },
             )
-            .retry(PATIENT)
-            .answers();
-        p.here(CompleteGeneration {
-            folder: self.folder.clone(),
-            tree: self.tree,
-            guest: self.guest.clone(),
-            since: taken.since,
-            files: received.files,
-            size: received.size,
-            received: received.received,
-        });
-        snapshot
+            .undo(Gating);
+        }
+        let read = p.on(self.host, reading(2, stops, read.since)).answers();
+        // Not patient: a guest that was stopped for it waits.
+        let received = self.pull(p, read, bytes, pass).answers();
+        p.on(
+            self.host,
+            GoOn {
+                guest: self.guest.clone(),
+                job: names.job,
+                start,
+                post,
+            },
+        );
+        (begin, read.since, received)
+    }
+
+    fn pull<'p>(
+        &self,
+        p: &'p mut Planner,
+        read: LivingRead,
+        bytes: Ref<u64>,
+        pass: Pass,
+    ) -> Placed<'p, ReceiveGeneration> {
+        let (number, still, before) = match pass {
+            Pass::Picture => (0, YesNo::Yes, 0.into()),
+            Pass::Only => (1, YesNo::Yes, 0.into()),
+            Pass::First => (1, YesNo::No, 0.into()),
+            Pass::Second(before) => (2, YesNo::No, before.into()),
+            Pass::Last(before) => (2, YesNo::Yes, before.into()),
+        };
+        p.on(
+            self.host,
+            ReceiveGeneration {
+                folder: self.folder.clone(),
+                tree: self.tree,
+                guest: self.guest.clone(),
+                source: self.place.destination.clone(),
+                shell: self.place.shell.clone(),
+                remote: self.place.rsync.clone(),
+                snapshot: read.tree,
+                lists: read.lists,
+                bytes,
+                bwlimit: self.place.bwlimit,
+                pass: number,
+                still,
+                before,
+            },
+        )
     }
 
     /// Where its tree is while it is received.
@@ -243,7 +385,7 @@ impl<'a> Consolidation<'a> {
     }
 
     /// What it needed on the host goes.
-    pub(crate) fn clean(&self, p: &mut Planner, names: Names, snapshot: StepNo) {
+    pub(crate) fn clean(&self, p: &mut Planner, names: Names, read: StepNo) {
         p.on(
             self.host,
             DropSnapshot {
@@ -251,43 +393,45 @@ impl<'a> Consolidation<'a> {
                 job: names.job,
             },
         )
-        .strikes(&[snapshot]);
+        .strikes(&[read]);
     }
+}
+
+/// What of a guest is received, after how many bytes.
+enum Pass {
+    /// A picture of it.
+    Picture,
+    /// Its tree, as it stands.
+    Only,
+    /// Its tree, while it is written to.
+    First,
+    /// The same once more.
+    Second(Ref<u64>),
+    /// The same once more, as it stands by then.
+    Last(Ref<u64>),
 }
 
 fn plan(request: &Backup, site: &Site) -> Result<Planned, Refusal> {
     let Backup {
         guest, host, mode, ..
     } = request;
-    let Some(consolidation) = Consolidation::of(guest, host, *mode, site)? else {
-        return Err(Refusal::Unable {
-            host: host.clone(),
-            what: "a snapshot of a volume",
-        });
-    };
+    let consolidation = Consolidation::of(guest, host, *mode, site)?;
     let mut p = Planner::default();
 
     let checked = p.on(host, CheckSource { guest: guest.clone() }).answers();
     let was = p.on(host, ReadFacts { guest: guest.clone() }).answers();
     let names = p.here(ChooseNames { guest: guest.clone() }).answers();
     let begun = consolidation.begin(&mut p, was, &request.excludes)?;
-    // A guest that was stopped for it is started again before anything else.
-    let undo = match mode {
-        SnapshotMode::Hot => Cleaning,
-        SnapshotMode::Cold => Gating,
+    let standing = match mode {
+        SnapshotMode::Hot => Standing::Runs {
+            pre: request.pre.clone(),
+            post: request.post.clone(),
+        },
+        SnapshotMode::Cold => Standing::Stops,
     };
-    let taking = TakeSnapshot {
-        guest: guest.clone(),
-        snapshot: names.snapshot,
-        job: names.job,
-        mode: *mode,
-        running: was.running.into(),
-        pre: request.pre.clone(),
-        post: request.post.clone(),
-    };
-    let (snapshot, sealed) = consolidation.make(&mut p, (names, begun), checked.bytes, (taking, undo));
+    let (read, sealed) = consolidation.make(&mut p, (names, begun), (checked.bytes, was.running), standing);
     sealed.pivot();
-    consolidation.clean(&mut p, names, snapshot);
+    consolidation.clean(&mut p, names, read);
     if let Some(keep) = &request.keep {
         p.here(PruneGenerations {
             folder: consolidation.folder,

@@ -1,6 +1,6 @@
 //! How long a guest stood still in a job. It stops on one host and is admitted on another, and the clocks of two hosts
 //! need not agree; so the time is taken by one clock, the master's, as the journal has it: from the intent to stop it to
-//! the moment in which the master knew that it was admitted. That is never less than its users saw, and more by what two
+//! the moment in which the master knew that it was admitted, or went on where it was. That is never less than its users saw, and more by what two
 //! orders take.
 
 use std::time::Duration;
@@ -8,18 +8,29 @@ use std::time::Duration;
 use vsjob_engine::{Job, StepState};
 
 use crate::actions::admit_guest::AdmitGuest;
+use crate::actions::go_on::GoOn;
 use crate::actions::stop_guest::StopGuest;
+use crate::actions::take_snapshot::TakeSnapshot;
 
-/// How long the guest of the job stood still; none if it did not, or does still.
+/// How long the guest of the job stood still; none if it did not, or does still. One that is stopped for just its snapshot is
+/// stopped and started by its host, which says how long that took.
 #[must_use]
 pub fn stood_still(job: &Job) -> Option<Duration> {
     let step = |name| {
         let (no, _) = job.plan.numbered().find(|(_, step)| step.action.name == name)?;
         job.step(no).filter(|record| record.state == StepState::Succeeded)
     };
-    let (stopped, admitted) = (step(StopGuest::ACTION.name)?, step(AdmitGuest::ACTION.name)?);
-    let ran = admitted.outputs.as_ref()?.get("admitted")? == "yes";
-    let took = admitted.ended?.since(stopped.started?);
+    if let Some(taken) = step(TakeSnapshot::ACTION.name) {
+        let down = taken.outputs.as_ref()?.get("down")?.parse().ok()?;
+        return Some(Duration::from_millis(down)).filter(|down| !down.is_zero());
+    }
+    let stopped = step(StopGuest::ACTION.name)?;
+    let (goes_on, key) = match step(AdmitGuest::ACTION.name) {
+        Some(admitted) => (admitted, "admitted"),
+        None => (step(GoOn::ACTION.name)?, "started"),
+    };
+    let ran = goes_on.outputs.as_ref()?.get(key)? == "yes";
+    let took = goes_on.ended?.since(stopped.started?);
     ran.then_some(took)
 }
 

@@ -175,9 +175,6 @@ pub enum Refusal {
         /// The removes.
         jobs: Vec<String>,
     },
-    /// No last generation of a guest can be made before it is removed.
-    #[error("{0} cannot take a snapshot of a volume, so no last generation can be made")]
-    NothingKept(HostName),
     /// The host's drivers cannot do what the operation needs.
     #[error("the drivers of {host} cannot do what this needs: {what}")]
     Unable {
@@ -215,7 +212,6 @@ impl Refusal {
             Self::Unable { .. } => "VSJ0415",
             Self::NothingRemoved(_) => "VSJ0426",
             Self::RemovedTwice { .. } => "VSJ0427",
-            Self::NothingKept(_) => "VSJ0419",
             Self::InMaintenance(_) => "VSJ0541",
             Self::NoCommonHour(_) => "VSJ0549",
             Self::NoGuests(_) => "VSJ0416",
@@ -260,7 +256,6 @@ impl Refusal {
                 "`vsjob status` shows what waits, as purge-later; `vsjob generation list` what the master has kept".to_owned()
             }
             Self::RemovedTwice { jobs, .. } => format!("say which with --job: {}", jobs.join(", ")),
-            Self::NothingKept(_) => "--no-keep removes it without one; copy first what you need".to_owned(),
             Self::InMaintenance(host) => {
                 format!("choose another host; `vsjob host maintenance {host} off` ends it")
             }

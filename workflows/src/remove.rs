@@ -4,20 +4,19 @@
 //! it was; a last generation that was sealed by then stays, as good as any other. OPERATIONS.md, 'Plans'.
 
 use vsjob_engine::HostName;
-use vsjob_engine::UndoKind::{Cleaning, Gating};
+use vsjob_engine::UndoKind::Gating;
 
 use crate::actions::check_present::CheckPresent;
 use crate::actions::check_source::CheckSource;
 use crate::actions::check_stopped::CheckStopped;
-use crate::actions::choose_names::{ChooseNames, Names};
+use crate::actions::choose_names::ChooseNames;
 use crate::actions::disable_guest::DisableGuest;
 use crate::actions::fence_guest::FenceGuest;
 use crate::actions::hand_over::HandOver;
 use crate::actions::read_facts::{Facts, ReadFacts};
 use crate::actions::stop_guest::StopGuest;
-use crate::actions::take_snapshot::TakeSnapshot;
 use crate::actions::unplace_guest::UnplaceGuest;
-use crate::backup::Consolidation;
+use crate::backup::{Consolidation, Standing};
 use crate::{
     Given, GuestName, Held, Line, Operation, Parameter, Planned, Planner, Reading, Refusal, Site,
     SnapshotMode, Span, YesNo,
@@ -88,10 +87,7 @@ fn plan(request: &Remove, site: &Site) -> Result<Planned, Refusal> {
     site.known(host)?;
     let last = match request.keep {
         false => None,
-        true => Some(
-            Consolidation::of(guest, host, SnapshotMode::Cold, site)?
-                .ok_or_else(|| Refusal::NothingKept(host.clone()))?,
-        ),
+        true => Some(Consolidation::of(guest, host, SnapshotMode::Cold, site)?),
     };
     let mut p = Planner::default();
 
@@ -113,13 +109,8 @@ fn plan(request: &Remove, site: &Site) -> Result<Planned, Refusal> {
     };
     stand_still(&mut p, host, guest, was, request.stop);
     let kept = kept.map(|(last, bytes, begun)| {
-        let (snapshot, _) = last.make(
-            &mut p,
-            (names, begun),
-            bytes,
-            (as_it_stands(guest, names), Cleaning),
-        );
-        (last, snapshot)
+        let (read, _) = last.make(&mut p, (names, begun), (bytes, was.running), Standing::Stands);
+        (last, read)
     });
     p.on(
         host,
@@ -133,8 +124,8 @@ fn plan(request: &Remove, site: &Site) -> Result<Planned, Refusal> {
     p.here(UnplaceGuest { guest: guest.clone() })
         .pivot()
         .unplaces(guest);
-    if let Some((last, snapshot)) = kept {
-        last.clean(&mut p, names, snapshot);
+    if let Some((last, read)) = kept {
+        last.clean(&mut p, names, read);
     }
     p.here(HandOver {
         guest: guest.clone(),
@@ -152,17 +143,4 @@ fn plan(request: &Remove, site: &Site) -> Result<Planned, Refusal> {
         title: format!("remove {guest} from {host}"),
         not_before: None,
     })
-}
-
-/// A snapshot of a guest that stands still: nothing is stopped for it, so nothing is started afterwards either.
-fn as_it_stands(guest: &GuestName, names: Names) -> TakeSnapshot {
-    TakeSnapshot {
-        guest: guest.clone(),
-        snapshot: names.snapshot,
-        job: names.job,
-        mode: SnapshotMode::Hot,
-        running: YesNo::No.into(),
-        pre: Line::default(),
-        post: Line::default(),
-    }
 }

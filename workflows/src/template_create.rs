@@ -13,8 +13,7 @@ use crate::actions::debootstrap::Debootstrap;
 use crate::actions::drop_tree::DropTree;
 use crate::actions::pack_template::PackTemplate;
 use crate::actions::read_facts::ReadFacts;
-use crate::actions::take_snapshot::TakeSnapshot;
-use crate::backup::Consolidation;
+use crate::backup::{Consolidation, Standing};
 use crate::{
     GuestName, Held, Line, Operation, Parameter, Planned, Planner, Reading, Refusal, Site, SnapshotMode,
     SuiteName, TemplateName, TreeKind,
@@ -170,32 +169,21 @@ fn plan(request: &TemplateCreate, site: &Site) -> Result<Planned, Refusal> {
         host,
         excludes,
     } = request;
-    let mode = SnapshotMode::Hot;
-    let Some(consolidation) = Consolidation::of(guest, host, mode, site)? else {
-        return Err(Refusal::Unable {
-            host: host.clone(),
-            what: "a snapshot of a volume",
-        });
-    };
+    let consolidation = Consolidation::of(guest, host, SnapshotMode::Hot, site)?;
     let mut p = Planner::default();
 
     let checked = p.on(host, CheckSource { guest: guest.clone() }).answers();
     let was = p.on(host, ReadFacts { guest: guest.clone() }).answers();
     let names = p.here(ChooseNames { guest: guest.clone() }).answers();
     let begun = consolidation.begin(&mut p, was, excludes)?;
-    let taking = TakeSnapshot {
-        guest: guest.clone(),
-        snapshot: names.snapshot,
-        job: names.job,
-        mode,
-        running: was.running.into(),
+    let standing = Standing::Runs {
         pre: Line::default(),
         post: Line::default(),
     };
-    let snapshot = consolidation.receive(&mut p, (names, begun), checked.bytes, (taking, Cleaning));
+    let read = consolidation.receive(&mut p, (names, begun), (checked.bytes, was.running), standing);
     let (place, tree) = consolidation.place()?;
     packed(&mut p, template, (place, tree), site)?;
-    consolidation.clean(&mut p, names, snapshot);
+    consolidation.clean(&mut p, names, read);
 
     Ok(Planned {
         plan: p.finish(),

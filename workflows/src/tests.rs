@@ -460,13 +460,20 @@ fn a_running_guest_is_looked_for_before_anything_is_changed_unless_it_may_be_sto
 }
 
 #[test]
-fn a_guest_that_cannot_be_kept_is_removed_only_without_a_last_generation() {
+fn a_guest_in_a_plain_folder_is_read_twice_and_once_where_it_stands_still() {
     let site = site_of("vsh-01:storage=dir\n");
-    let remove = |given: &str| operation("remove").unwrap().plan(&parameters(given), &site);
-    let refused = remove("name=ldap").unwrap_err();
-    assert_eq!(refused.code(), "VSJ0419");
-    assert!(refused.hint().contains("--no-keep"), "{}", refused.hint());
-    assert!(remove("name=ldap no-keep=true").is_ok());
+    let outline = |name: &str, given: &str| {
+        let planned = operation(name).unwrap().plan(&parameters(given), &site).unwrap();
+        format!("{name} {given}\n{}", outline(&planned.plan))
+    };
+    insta::assert_snapshot!(
+        [
+            outline("backup", "name=ldap"),
+            outline("backup", "name=ldap cold=true"),
+            outline("remove", "name=ldap"),
+        ]
+        .join("\n\n")
+    );
 }
 
 #[test]

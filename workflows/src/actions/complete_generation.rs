@@ -10,11 +10,11 @@ use super::argument;
 use super::begin_generation::Incoming;
 use crate::generation::{Count, Generation, Manifest};
 use crate::planner::master_action;
-use crate::{GuestName, Line, Ref, TreeKind};
+use crate::{GuestName, Line, Ref, TreeKind, YesNo};
 
 master_action! {
-    /// Counts, writes the manifest, and completes `generation.json`.
-    CompleteGeneration { folder: Line, tree: TreeKind, guest: GuestName, since: Ref<Line>, files: Ref<u64>, size: Ref<u64>, received: Ref<u64> } -> GenerationCompleted {
+    /// Counts, writes the manifest, and completes `generation.json`. What was sent of a guest that went on is not to be counted.
+    CompleteGeneration { folder: Line, tree: TreeKind, guest: GuestName, since: Ref<Line>, files: Ref<u64>, size: Ref<u64>, received: Ref<u64>, still: YesNo } -> GenerationCompleted {
         /// The checksum of its manifest.
         manifest: Line,
     }
@@ -63,12 +63,17 @@ fn complete(at: &Incoming, work: &Work, sent: Count) -> io::Result<Outputs> {
         });
     };
     let (manifest, count) = Manifest::of(&at.tree(), &known, &mut tell)?;
-    if count != sent {
+    if count != sent && argument(work, "still") != "no" {
         return Ok(Outputs::new());
     }
     let checksum = manifest.write(&at.folder.join("manifest"))?;
-    fs::copy(at.folder.join("lists/folders"), at.folder.join("folders"))?;
-    fs::File::open(at.folder.join("folders"))?.sync_all()?;
+    for list in ["folders", "mapped.names"] {
+        let from = at.folder.join("lists").join(list);
+        if from.exists() {
+            fs::copy(from, at.folder.join(list))?;
+            fs::File::open(at.folder.join(list))?.sync_all()?;
+        }
+    }
     let generation = Generation {
         files: count.files,
         size: count.size,

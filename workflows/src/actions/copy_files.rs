@@ -80,6 +80,7 @@ async fn bring(at: &Incoming, lock: &Path, work: &Work) -> io::Result<Result<Out
         lock,
         total: 0,
         note: "copying",
+        lives: false,
     };
     let to = format!("{}/", partial.display());
     if let Err(failure) = rsync.push(&folder.join("tree").join(path), &to, &[], work).await {

@@ -8,7 +8,7 @@ use crate::{Ref, ShortId, VolumeName};
 host_action! {
     /// Removes the snapshot and the job's folder.
     DropSnapshot { snapshot: Ref<VolumeName>, job: Ref<ShortId> } -> SnapshotDropped {}
-    "drop-snapshot" version 1, "remove the snapshot",
+    "drop-snapshot" version 1, "remove what was needed to read it",
     HostAction {
         needs: &[Library::Storage, Library::Transfer],
         probe: include_str!("drop_snapshot.probe.sh"),

@@ -34,6 +34,7 @@ pub mod drop_template;
 pub mod drop_tree;
 pub mod enable_guest;
 pub mod fence_guest;
+pub mod go_on;
 pub mod hand_over;
 pub mod keep_away;
 pub mod limit_volume;
@@ -51,6 +52,7 @@ pub mod prune_generations;
 pub mod purge_moved;
 pub mod put_definition;
 pub mod read_facts;
+pub mod read_living;
 pub mod receive_generation;
 pub mod remove_template;
 pub mod rename_guest;
@@ -133,6 +135,8 @@ pub fn registry() -> Registry {
         complete_generation::CompleteGeneration::action(),
         seal_generation::SealGeneration::action(),
         drop_snapshot::DropSnapshot::action(),
+        read_living::ReadLiving::action(),
+        go_on::GoOn::action(),
         prune_generations::PruneGenerations::action(),
         pin_generation::PinGeneration::action(),
         check_copy::CheckCopy::action(),

@@ -1,4 +1,4 @@
-//! Receives what is new in a guest since its last generation, from its snapshot.
+//! Receives what is new in a guest since its last generation: from its snapshot, or in passes through the guest's own tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -6,23 +6,24 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use vsjob_engine::{Failure, Mode, Outcome, Outputs, Performing, Work};
+use vsjob_engine::{Class, Failure, Mode, Outcome, Outputs, Performing, Work};
 use vsjob_workers::Context;
 
 use super::argument;
 use super::begin_generation::Incoming;
 use crate::generation::{Counted, Generation, Rsync, end_orphans};
 use crate::planner::master_action;
-use crate::{GuestName, Line, Ref, TreeKind};
+use crate::{Given, GuestName, Line, Ref, TreeKind, YesNo};
 
 master_action! {
-    /// Makes the generation equal to the snapshot. What was received stays received: run again it goes on.
-    ReceiveGeneration { folder: Line, tree: TreeKind, guest: GuestName, source: Line, shell: Line, remote: Line, snapshot: Ref<Line>, lists: Ref<Line>, bytes: Ref<u64>, bwlimit: u64 } -> GenerationReceived {
+    /// Makes the generation equal to the snapshot; or to the tree of the guest, in this `pass`, from 1 on, and no snapshot. What
+    /// was received stays received: run again it goes on.
+    ReceiveGeneration { folder: Line, tree: TreeKind, guest: GuestName, source: Line, shell: Line, remote: Line, snapshot: Ref<Line>, lists: Ref<Line>, bytes: Ref<u64>, bwlimit: u64, pass: u64, still: YesNo, before: Given<u64> } -> GenerationReceived {
         /// Its files.
         files: u64,
         /// Their bytes.
         size: u64,
-        /// The bytes that came over the line.
+        /// The bytes that came over the line, in the passes `before`, too.
         received: u64,
     }
     "receive-generation" version 1, "receive {guest}", run
@@ -71,15 +72,21 @@ async fn receive(context: &Context, work: &Work) -> Result<Counted, Trouble> {
     let at = Incoming::of(work);
     end_orphans(&at.lock(), &*context.clock).await?;
     let said = |name| argument(work, name);
+    let number = |name| said(name).parse::<u64>().unwrap_or(0);
     let lock = at.lock();
-    let pull = |total, note| Rsync {
+    let pass = number("pass");
+    // What it calls there keeps links from leading out of the tree.
+    let reader = format!("{} {}/read", said("remote").replace("rsync", "sh"), said("lists"));
+    let pull = |total, note, lives| Rsync {
         host: said("source"),
         shell: said("shell"),
-        remote: said("remote"),
+        remote: if pass == 0 { said("remote") } else { &reader },
         lock: &lock,
         total,
         note,
+        lives,
     };
+    let lives = pass > 0 && said("still") != "yes";
     let lists = at.folder.join("lists");
     fs::create_dir_all(&lists)?;
     fs::create_dir_all(at.folder.join("partial"))?;
@@ -87,13 +94,17 @@ async fn receive(context: &Context, work: &Work) -> Result<Counted, Trouble> {
         "--include=/changed",
         "--include=/folders",
         "--include=/linked",
+        "--include=/mapped.names",
         "--exclude=*",
     ]
     .map(OsStr::new);
     let from = format!("{}/", said("lists"));
-    let known = pull(0, "receiving the lists")
-        .pull(&from, &lists, &only, work)
-        .await?;
+    let known = Rsync {
+        remote: said("remote"),
+        ..pull(0, "receiving the lists", false)
+    }
+    .pull(&from, &lists, &only, work)
+    .await?;
 
     let base = at.base()?.map(|(folder, _)| folder);
     let options = options(work, &at)?;
@@ -104,29 +115,47 @@ async fn receive(context: &Context, work: &Work) -> Result<Counted, Trouble> {
     whole.extend(
         linked
             .as_deref()
-            .filter(|_| at.generations.kind == TreeKind::Folder),
+            .filter(|_| at.generations.kind == TreeKind::Folder && pass < 2),
     );
     let from = format!("{}/", said("snapshot"));
-    let total = said("bytes").parse().unwrap_or(0);
-    let all = pull(total, "receiving")
+    let all = pull(number("bytes"), "receiving", lives)
         .pull(&from, &at.tree(), &whole, work)
         .await?;
 
     // After it, and without links to the generation before: rsync puts such a link in the place of a file that looks the
     // same, although another content was received for it.
+    let doubts = match (pass, &base) {
+        (0, Some(base)) => doubt(
+            &lists,
+            Some(&base.join("folders")),
+            Some(&base.join("mapped.names")),
+        )?,
+        (1, Some(base)) => doubt(&lists, None, Some(&base.join("mapped.names")))?,
+        (0 | 1, None) => Vec::new(),
+        _ => doubt(&lists, None, None)?,
+    };
     let doubtful = at.folder.join("doubtful");
     let mut compared = Counted::default();
-    if doubt(&lists, base.as_deref(), &doubtful)? {
+    if !doubts.is_empty() {
+        fs::write(&doubtful, doubts)?;
         let mut list = OsString::from("--files-from=");
         list.push(&doubtful);
         some.extend(["-r", "--checksum", "--from0"].map(OsStr::new));
+        if lives {
+            some.push(OsStr::new("--ignore-missing-args"));
+        }
         some.push(&list);
-        compared = pull(0, "comparing what may have changed")
+        compared = match pull(0, "comparing what may have changed", lives)
             .pull(&from, &at.tree(), &some, work)
-            .await?;
+            .await
+        {
+            // A link was put where a folder was, or the like: that has changed since this pass began, which the next one sees.
+            Err(failure) if lives && pass == 1 && failure.class == Class::Partial => Counted::default(),
+            compared => compared?,
+        };
     }
     Ok(Counted {
-        received: known.received + all.received + compared.received,
+        received: number("before") + known.received + all.received + compared.received,
         ..all
     })
 }
@@ -148,18 +177,22 @@ fn options(work: &Work, at: &Incoming) -> io::Result<Vec<OsString>> {
     Ok(options)
 }
 
-/// Writes down of what in the tree size and time do not tell: the files whose status has changed since the last
-/// generation, all beneath a folder that is not the one of that name then, and every other name of such a file. Whether
-/// there is any.
-fn doubt(lists: &Path, base: Option<&Path>, doubtful: &Path) -> io::Result<bool> {
-    let Some(base) = base else { return Ok(false) };
-    let (before, now) = (names(&base.join("folders"))?, names(&lists.join("folders"))?);
-    let renamed: BTreeSet<Vec<u8>> = now
-        .difference(&before)
-        .filter_map(|one| numbered(one))
-        .map(|(_, name)| name)
-        .collect();
+/// Of what in the tree size and time do not tell, as rsync reads it: the files whose status has changed since the copy was
+/// right, those of another list, all beneath a folder that is not the one of that name in a list of before, and every other
+/// name of such a file.
+fn doubt(lists: &Path, folders_before: Option<&Path>, more: Option<&Path>) -> io::Result<Vec<u8>> {
+    let renamed: BTreeSet<Vec<u8>> = match folders_before {
+        None => BTreeSet::new(),
+        Some(before) => names(&lists.join("folders"))?
+            .difference(&names(before)?)
+            .filter_map(|one| numbered(one))
+            .map(|(_, name)| name)
+            .collect(),
+    };
     let mut doubts = names(&lists.join("changed"))?;
+    if let Some(list) = more.filter(|list| list.exists()) {
+        doubts.extend(names(list)?);
+    }
     let is_doubted = |name: &[u8]| {
         let slashes = name.iter().enumerate().filter(|(_, byte)| **byte == b'/');
         let mut above = slashes.filter_map(|(at, _)| name.get(..at));
@@ -182,8 +215,7 @@ fn doubt(lists: &Path, base: Option<&Path>, doubtful: &Path) -> io::Result<bool>
         text.extend(name);
         text.push(0);
     }
-    fs::write(doubtful, text)?;
-    Ok(!doubts.is_empty())
+    Ok(text)
 }
 
 /// The names of a list, each of which ends with NUL.
@@ -212,10 +244,17 @@ mod tests {
         fs::write(lists.path().join("changed"), "#x\0a/1\0").unwrap();
         let linked = "30 b/deep/one\x0030 z\x0031 a/2\x0031 y\x0032 a/1\x0032 x\0";
         fs::write(lists.path().join("linked"), linked).unwrap();
-        let doubtful = lists.path().join("doubtful");
-        assert!(doubt(lists.path(), Some(base.path()), &doubtful).unwrap());
-        let told = OsString::from_vec(fs::read(&doubtful).unwrap());
-        assert_eq!(told, "./#x\0./a/1\0./b\0./b/deep/one\0./new\0./x\0./z\0");
-        assert!(!doubt(lists.path(), None, &doubtful).unwrap());
+        let folders = base.path().join("folders");
+        let told =
+            |folders, more: &Path| OsString::from_vec(doubt(lists.path(), folders, Some(more)).unwrap());
+        let none = base.path().join("none");
+        assert_eq!(
+            told(Some(&*folders), &none),
+            "./#x\0./a/1\0./b\0./b/deep/one\0./new\0./x\0./z\0"
+        );
+        assert_eq!(told(None, &none), "./#x\0./a/1\0./x\0");
+        let mapped = base.path().join("mapped.names");
+        fs::write(&mapped, "y\0").unwrap();
+        assert_eq!(told(None, &mapped), "./#x\0./a/1\0./a/2\0./x\0./y\0");
     }
 }

@@ -101,6 +101,7 @@ async fn send(at: &Incoming, lock: &Path, work: &Work) -> io::Result<Result<Outp
         lock,
         total: generation.size,
         note: "sending",
+        lives: false,
     };
     let sent = rsync
         .push(&folder.join("tree").join(""), &way.to, &options, work)

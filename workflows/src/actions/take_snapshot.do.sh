@@ -25,7 +25,7 @@ set +e
 )
 code=$?
 set -e
-snapshot_goes_on "$guest" "$folder" "$running" "$post"
+guest_goes_on "$guest" "$folder" "$running" "$post"
 [ "$code" = 0 ] || exit "$code"
 down=0
 [ "$mode" != cold ] || down=$(($(date +%s%3N) - begin))

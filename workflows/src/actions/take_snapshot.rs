@@ -24,8 +24,12 @@ host_action! {
     HostAction {
         needs: &[Library::Storage, Library::Runtime, Library::Network, Library::Transfer],
         probe: concat!(include_str!("take_snapshot.sh"), include_str!("take_snapshot.probe.sh")),
-        do_: concat!(include_str!("take_snapshot.sh"), include_str!("take_snapshot.do.sh")),
-        undo: concat!(include_str!("take_snapshot.sh"), include_str!("take_snapshot.undo.sh")),
+        do_: concat!(
+            include_str!("guest_goes_on.sh"),
+            include_str!("take_snapshot.sh"),
+            include_str!("take_snapshot.do.sh")
+        ),
+        undo: concat!(include_str!("guest_goes_on.sh"), include_str!("take_snapshot.undo.sh")),
         // What is run in the guest around it may be a dump of its database.
         limit: Duration::from_secs(3600),
         ..HostAction::EMPTY

@@ -2,8 +2,9 @@
 //! file that is the same one as in the generation before has the checksum that it had there.
 //!
 //! A record is a line of words and the file's name, which may be any bytes but NUL, and ends with NUL:
-//! `TYPE MODE UID GID SIZE MTIME INODE CHECKSUM NAME`. The checksum is BLAKE3 of a regular file's content or of a link's
-//! target, and `-` for anything else.
+//! `TYPE MODE UID GID SIZE MTIME INODE CHECKSUM+ATTRIBUTES NAME`. The checksum is BLAKE3 of a regular file's content or of a
+//! link's target, and `-` for anything else; the attributes have one of their own, and `-` stands for none. In manifests that were
+//! written before there were attributes in them `+ATTRIBUTES` is missing.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File, Metadata};
@@ -11,6 +12,8 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+
+use super::attributes;
 
 /// How many files there are, and the bytes of regular ones and links, as rsync counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +43,8 @@ struct Record {
     words: String,
     inode: u64,
     checksum: String,
+    /// Unknown in an old manifest.
+    attributes: Option<String>,
 }
 
 impl Manifest {
@@ -70,6 +75,7 @@ impl Manifest {
                 words,
                 inode: metadata.ino(),
                 checksum,
+                attributes: Some(attributes::checksum(path)?),
             };
             manifest.records.insert(name.to_owned(), record);
             Ok(())
@@ -95,6 +101,9 @@ impl Manifest {
                 None => "is not in the manifest",
                 Some(record) if record.checksum != found.checksum => "has another content",
                 Some(record) if record.words != found.words => "has another owner, mode, size or time",
+                Some(record) if record.attributes.is_some() && record.attributes != found.attributes => {
+                    "has other ACLs or attributes"
+                }
                 Some(_) => return None,
             };
             Some((name, what))
@@ -138,8 +147,11 @@ impl Manifest {
                 words,
                 inode,
                 checksum,
+                attributes,
             } = record;
-            let mut line = format!("{words} {inode} {checksum} ").into_bytes();
+            let attributes = attributes.iter().map(|checksum| format!("+{checksum}"));
+            let attributes: String = attributes.collect();
+            let mut line = format!("{words} {inode} {checksum}{attributes} ").into_bytes();
             line.extend(name.as_os_str().as_bytes());
             line.push(0);
             hasher.update(&line);
@@ -170,12 +182,17 @@ fn record(line: &[u8]) -> Option<(PathBuf, Record)> {
     let mut words = line.splitn(9, |byte| *byte == b' ');
     let mut next = || std::str::from_utf8(words.next()?).ok();
     let facts: Vec<&str> = std::iter::from_fn(&mut next).take(6).collect();
-    let (inode, checksum) = (next()?.parse().ok()?, next()?.to_owned());
+    let (inode, checksums) = (next()?.parse().ok()?, next()?);
     let name = words.next()?.to_owned();
+    let (checksum, attributes) = match checksums.split_once('+') {
+        None => (checksums, None),
+        Some((checksum, attributes)) => (checksum, Some(attributes.to_owned())),
+    };
     let record = Record {
         words: facts.join(" "),
         inode,
-        checksum,
+        checksum: checksum.to_owned(),
+        attributes,
     };
     Some((PathBuf::from(std::ffi::OsString::from_vec(name)), record))
 }
@@ -287,6 +304,39 @@ mod tests {
         bytes[3] ^= 1;
         fs::write(&path, bytes).unwrap();
         assert!(Manifest::read(&path, &checksum).is_err());
+    }
+
+    #[test]
+    fn other_attributes_are_a_difference_and_an_old_manifest_knows_of_none() {
+        let (tree, at) = (tree(), tempfile::tempdir().unwrap());
+        let (file, path) = (tree.path().join("etc/a b\nc"), at.path().join("manifest"));
+        let set =
+            |value: &[u8]| rustix::fs::lsetxattr(&file, "user.kind", value, rustix::fs::XattrFlags::empty());
+        if set(b"one") == Err(rustix::io::Errno::OPNOTSUPP) {
+            return;
+        }
+        let (manifest, ..) = of(tree.path(), &Manifest::default());
+        let checksum = manifest.write(&path).unwrap();
+        let manifest = Manifest::read(&path, &checksum).unwrap();
+        assert_eq!(manifest.verify(tree.path(), 9, &mut |_| {}).unwrap(), []);
+        set(&[2; 4000]).unwrap();
+        let told = manifest.verify(tree.path(), 9, &mut |_| {}).unwrap();
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].what, "has other ACLs or attributes");
+        rustix::fs::lremovexattr(&file, "user.kind").unwrap();
+        assert_eq!(manifest.verify(tree.path(), 9, &mut |_| {}).unwrap().len(), 1);
+
+        let bytes = fs::read(&path).unwrap();
+        let lines = bytes.split(|byte| *byte == 0).filter(|line| !line.is_empty());
+        let mut old = Vec::new();
+        for line in lines {
+            let plus = line.iter().position(|byte| *byte == b'+').unwrap();
+            let space = plus + line[plus..].iter().position(|byte| *byte == b' ').unwrap();
+            old.extend([&line[..plus], &line[space..], b"\0"].concat());
+        }
+        fs::write(&path, &old).unwrap();
+        let old = Manifest::read(&path, blake3::hash(&old).to_hex().as_str()).unwrap();
+        assert_eq!(old.verify(tree.path(), 9, &mut |_| {}).unwrap(), []);
     }
 
     #[test]

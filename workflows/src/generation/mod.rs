@@ -13,6 +13,7 @@
 //!     damaged           if it is there: it was read, and is not what its manifest says
 //! ```
 
+mod attributes;
 mod keep;
 mod manifest;
 mod name;

@@ -28,6 +28,8 @@ pub(crate) struct Rsync<'a> {
     pub total: u64,
     /// What it does, for people.
     pub note: &'a str,
+    /// Its source is not a picture that stands still: what vanishes from it is no failure.
+    pub lives: bool,
 }
 
 /// What rsync counted.
@@ -100,6 +102,7 @@ impl Rsync<'_> {
         let status = child.wait().await.map_err(|why| cannot_run(&why))?;
         match status.code() {
             Some(0) => Ok(stats),
+            Some(24) if self.lives => Ok(stats),
             code => Err(failure(code, said)),
         }
     }
