@@ -418,7 +418,15 @@ fn plan(request: &Backup, site: &Site) -> Result<Planned, Refusal> {
     let consolidation = Consolidation::of(guest, host, *mode, site)?;
     let mut p = Planner::default();
 
-    let checked = p.on(host, CheckSource { guest: guest.clone() }).answers();
+    let checked = p
+        .on(
+            host,
+            CheckSource {
+                guest: guest.clone(),
+                leaves: YesNo::No,
+            },
+        )
+        .answers();
     let was = p.on(host, ReadFacts { guest: guest.clone() }).answers();
     let names = p.here(ChooseNames { guest: guest.clone() }).answers();
     let begun = consolidation.begin(&mut p, was, &request.excludes)?;

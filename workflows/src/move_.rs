@@ -222,7 +222,15 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
     let bwlimit = Line::of(&source.bwlimit).map_err(|why| Refusal::bad("name", &why))?;
     let mut p = Planner::default();
 
-    let checked = p.on(&from, CheckSource { guest: guest.clone() }).answers();
+    let checked = p
+        .on(
+            &from,
+            CheckSource {
+                guest: guest.clone(),
+                leaves: YesNo::Yes,
+            },
+        )
+        .answers();
     let was = p.on(&from, ReadFacts { guest: guest.clone() }).answers();
     p.on(
         to,

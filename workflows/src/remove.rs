@@ -102,7 +102,16 @@ fn plan(request: &Remove, site: &Site) -> Result<Planned, Refusal> {
             None
         }
         Some(last) => {
-            let bytes = p.on(host, CheckSource { guest: guest.clone() }).answers().bytes;
+            let bytes = p
+                .on(
+                    host,
+                    CheckSource {
+                        guest: guest.clone(),
+                        leaves: YesNo::No,
+                    },
+                )
+                .answers()
+                .bytes;
             let begun = last.begin(&mut p, was, &[])?;
             Some((last, bytes, begun))
         }

@@ -16,7 +16,7 @@ use crate::actions::read_facts::ReadFacts;
 use crate::backup::{Consolidation, Standing};
 use crate::{
     GuestName, Held, Line, Operation, Parameter, Planned, Planner, Reading, Refusal, Site, SnapshotMode,
-    SuiteName, TemplateName, TreeKind,
+    SuiteName, TemplateName, TreeKind, YesNo,
 };
 
 pub(crate) const OPERATION: Operation = Operation {
@@ -172,7 +172,15 @@ fn plan(request: &TemplateCreate, site: &Site) -> Result<Planned, Refusal> {
     let consolidation = Consolidation::of(guest, host, SnapshotMode::Hot, site)?;
     let mut p = Planner::default();
 
-    let checked = p.on(host, CheckSource { guest: guest.clone() }).answers();
+    let checked = p
+        .on(
+            host,
+            CheckSource {
+                guest: guest.clone(),
+                leaves: YesNo::No,
+            },
+        )
+        .answers();
     let was = p.on(host, ReadFacts { guest: guest.clone() }).answers();
     let names = p.here(ChooseNames { guest: guest.clone() }).answers();
     let begun = consolidation.begin(&mut p, was, excludes)?;

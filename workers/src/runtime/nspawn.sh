@@ -199,6 +199,22 @@ guest_facts() {
 	rss=${rss:-0} tmpfs=${tmpfs:-0} proc=${proc:-0} cpu=${cpu:-0}
 }
 
+# guest_peculiar NAME: sets peculiar to the first thing in its definition that guest_define would not write, so that a guest
+# which is defined anew, elsewhere or later, would lack it. Empty if there is none.
+guest_peculiar() {
+	peculiar=$(
+		{
+			grep -vxE '\[(Exec|Network|Files)\]|Boot=yes|PrivateUsers=no|LinkJournal=no|ResolvConf=off|Timezone=off|VirtualEthernet=yes|Bridge=.*|TemporaryFileSystem=/tmp:size=[0-9]+M,mode=1777' \
+				"$(guest_settings "$1")" || true
+			if [ -e "$(guest_dropins "$1")/vsjob-limits.conf" ]; then
+				grep -vxE '\[Service\]|MemoryMax=[0-9]+M|MemorySwapMax=0|TasksMax=[0-9]+|CPUQuota=[0-9]+%' \
+					"$(guest_dropins "$1")/vsjob-limits.conf" || true
+			fi
+			find "$(guest_dropins "$1")" -mindepth 1 ! -name 'vsjob-*' 2>/dev/null || true
+		} | grep -vE '^[[:space:]]*([#;]|$)' | head -n 1 | cut -c 1-100 | tr -c '[:print:]\n' '?'
+	) || true
+}
+
 # guest_rename_definition FROM TO: from any half-way point of itself. Whoever has the name FROM afterwards has no
 # definition. systemd is not told: it reads a unit anew when it is started, except for limits, so a reload comes first
 # then. It takes half a second on a busy host.

@@ -1,4 +1,4 @@
-# GUEST: the guest is here, whole, and nothing is in its tree that a copy would miss.
+# GUEST LEAVES: the guest is here, whole, and nothing is in its tree that a copy would miss; nor in its definition, if it LEAVES.
 
 volume_exists "$1" || fail permanent VSJ0470 "there is no volume $1 here"
 volume_is_own "$1" || fail permanent VSJ0471 "$1 is not a volume of its own"
@@ -6,7 +6,12 @@ guest_defined "$1" || fail permanent VSJ0472 "the guest $1 has no definition her
 volume_foreign "$1"
 [ -z "$foreign" ] || fail permanent VSJ0473 "$1 contains $foreign, which a copy would miss"
 guest_settle "$1" 400 || fail transient VSJ0442 "the guest $1 does not settle"
+guest_peculiar "$1"
+if [ -n "$peculiar" ] && [ "$2" = yes ]; then
+	fail permanent VSJ0556 "the definition of $1 has $peculiar, which it would lack elsewhere"
+fi
 guest_facts "$1"
 out bytes "$(volume_used "$1")"
 out arch "$(uname -m)"
+out lacks "$peculiar"
 out device "$device"

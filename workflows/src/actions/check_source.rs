@@ -3,15 +3,18 @@
 use vsjob_workers::{HostAction, Library};
 
 use crate::planner::host_action;
-use crate::{DeviceName, GuestName};
+use crate::{DeviceName, GuestName, Line, YesNo};
 
 host_action! {
-    /// The guest is here, whole, and nothing is in its tree that a copy would miss.
-    CheckSource { guest: GuestName } -> SourceChecked {
+    /// The guest is here, whole, and nothing is in its tree that a copy would miss. If it `leaves`, it is defined anew
+    /// elsewhere: then nothing is in its definition either that it would lack there.
+    CheckSource { guest: GuestName, leaves: YesNo } -> SourceChecked {
         /// What its files take.
         bytes: u64,
         /// The architecture of its host.
         arch: String,
+        /// What is in its definition that it would lack if it were defined anew; empty if nothing is.
+        lacks: Line,
         /// The bridge that it is on.
         device: DeviceName,
     }
