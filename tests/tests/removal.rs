@@ -122,6 +122,37 @@ fn what_is_removed_is_purged_after_its_grace_and_who_has_its_name_by_then_is_not
 }
 
 #[test]
+fn what_a_move_left_of_a_guest_that_lives_nowhere_is_kept_until_somebody_says_that_it_is_gone()
+-> anyhow::Result<()> {
+    let home = Home::new()?;
+    home.does(&["move", "--name=ldap", "--dst=vsh-02"])?;
+    home.does(&["remove", "--name=ldap", "--stop", "--no-keep"])?;
+    let left = home.volumes()?;
+    ensure!(left.len() == 1, "{left:?}");
+    let moved = format!("--moved={}", left[0]);
+    let of_it = ["--name=ldap", "--host=vsh-01", &moved];
+    // As what waits for the grace does when it is over.
+    let later = home.does(&[&["purge-later"], &of_it[..]].concat())?;
+    let next = home.house.until(output(&later, "purge")?, |_| true)?;
+    ensure!(
+        next["operation"] == "purge-later" && next["state"] == "queued",
+        "{next}"
+    );
+    ensure!(home.volumes()? == left);
+    let said = home.house.program.run(&["gc"])?.ok()?;
+    ensure!(said.starts_with("nothing is left"), "its purge owns it: {said}");
+
+    let purge = [&["purge"], &of_it[..]].concat();
+    home.house
+        .program
+        .run(&[&["submit"], &purge[..]].concat())?
+        .refuses("VSJ0405", 4)?;
+    home.does(&[&purge[..], &["--gone"]].concat())?;
+    ensure!(home.volumes()?.is_empty());
+    Ok(())
+}
+
+#[test]
 fn a_grace_that_is_over_deletes_without_anybody() -> anyhow::Result<()> {
     let home = Home::new()?;
     let job = home.does(&["remove", "--name=ldap", "--stop", "--grace=1ms"])?;

@@ -2,7 +2,8 @@
 //! and startable; and what a remove left behind, which has no other copy. Nothing is deleted under a name that a guest can
 //! have. `purge-later` is what they submit, due after their grace: it holds nothing, and submits the purge, which
 //! is planned by what placement says then. The guest may be on its way elsewhere in that very moment, or not be whole: a purge
-//! that is taken back leaves another `purge-later`, so what waits to be deleted always has an owner. OPERATIONS.md, 'Plans'.
+//! that is taken back leaves another `purge-later`, so what waits to be deleted always has an owner. So does one whose guest
+//! lives nowhere by then: what it left may be all that there is of it. OPERATIONS.md, 'Plans'.
 
 use vsjob_engine::HostName;
 use vsjob_engine::UndoKind::Cleaning;
@@ -14,20 +15,25 @@ use crate::{
     GuestName, Held, Leftover, Line, Operation, Parameter, Planned, Planner, Reading, Refusal, Site,
 };
 
-const PARAMETERS: &[Parameter] = &[
-    Parameter::GUEST,
-    Parameter::required("host", "HOST", "where it was"),
-    Parameter::required(
-        "moved",
-        "NAME",
-        "what it left there, such as ldap.moved-1f2e3d4c or ldap.removed-1f2e3d4c",
-    ),
-];
+const HOST: Parameter = Parameter::required("host", "HOST", "where it was");
+const MOVED: Parameter = Parameter::required(
+    "moved",
+    "NAME",
+    "what it left there, such as ldap.moved-1f2e3d4c or ldap.removed-1f2e3d4c",
+);
 
 pub(crate) const OPERATION: Operation = Operation {
     name: "purge",
     summary: "delete what a move or a restore left behind, after its guest was seen whole where it lives, or a remove",
-    parameters: PARAMETERS,
+    parameters: &[
+        Parameter::GUEST,
+        HOST,
+        MOVED,
+        Parameter::switch(
+            "gone",
+            "although its guest lives nowhere any more: no copy is looked for",
+        ),
+    ],
     all: None,
     plan: |reading, site| plan(&Purge::read(reading, site)?, site),
 };
@@ -35,7 +41,7 @@ pub(crate) const OPERATION: Operation = Operation {
 pub(crate) const LATER: Operation = Operation {
     name: "purge-later",
     summary: "purge what a job left behind, when the grace is over",
-    parameters: PARAMETERS,
+    parameters: &[Parameter::GUEST, HOST, MOVED],
     all: None,
     plan: |reading, site| plan_later(&Purge::read(reading, site)?),
 };
@@ -44,6 +50,7 @@ struct Purge {
     guest: GuestName,
     host: HostName,
     moved: Leftover,
+    gone: bool,
 }
 
 impl Purge {
@@ -55,14 +62,23 @@ impl Purge {
         if *moved.guest() != guest {
             return Err(Refusal::bad("moved", &format!("it is not of {guest}")));
         }
-        Ok(Self { guest, host, moved })
+        let gone = request.switch("gone")?;
+        Ok(Self {
+            guest,
+            host,
+            moved,
+            gone,
+        })
     }
 }
 
 fn plan(request: &Purge, site: &Site) -> Result<Planned, Refusal> {
-    let Purge { guest, host, moved } = request;
+    let Purge {
+        guest, host, moved, ..
+    } = request;
     // Who has the name of a removed guest now is another one, and of no concern.
-    let copy = match moved.is_removed() {
+    let is_alone = moved.is_removed() || request.gone && !site.placement.contains_key(guest);
+    let copy = match is_alone {
         true => None,
         false => Some(site.place_of(guest)?),
     };
@@ -94,7 +110,9 @@ fn plan(request: &Purge, site: &Site) -> Result<Planned, Refusal> {
 }
 
 fn plan_later(request: &Purge) -> Result<Planned, Refusal> {
-    let Purge { guest, host, moved } = request;
+    let Purge {
+        guest, host, moved, ..
+    } = request;
 
     let mut p = Planner::default();
     p.here(BeginPurge {

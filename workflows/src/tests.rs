@@ -530,10 +530,20 @@ fn a_purge_of_a_removed_guest_looks_at_no_other_and_takes_what_is_not_its_own_fr
         again.ends_with("vsh-02: P delete ldap.removed-1f2e3d4c"),
         "{again}"
     );
-    let moved = parameters("name=ldap host=vsh-02 moved=ldap.moved-1f2e3d4c");
-    assert!(
-        operation("purge").unwrap().plan(&moved, &site).is_err(),
-        "of a guest that lives nowhere"
+    let purge = |site: &Site, gone: &str| {
+        let given = format!("name=ldap host=vsh-02 moved=ldap.moved-1f2e3d4c{gone}");
+        operation("purge").unwrap().plan(&parameters(&given), site)
+    };
+    // Of a guest that lives nowhere it may be all that there is.
+    assert_eq!(purge(&site, "").unwrap_err().code(), "VSJ0405");
+    let alone = outline(&purge(&site, " gone=true").unwrap().plan);
+    assert!(!alone.contains("see that"), "{alone}");
+    let site = self::site();
+    let lives = |gone| outline(&purge(&site, gone).unwrap().plan);
+    assert_eq!(
+        lives(" gone=true"),
+        lives(""),
+        "its copy is seen first all the same"
     );
 }
 

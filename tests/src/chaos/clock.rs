@@ -114,12 +114,14 @@ impl Run {
         Ok(format!("not believed, {} s off", off.num_seconds()))
     }
 
-    /// The purges whose time has come, as far as the master says.
+    /// The purges whose time has come, as far as the master says. What is taken back is withdrawn from its purge before.
     fn purges_begun(&self) -> anyhow::Result<BTreeSet<String>> {
         let all = self.ask(&["status", "--all", "--json", "--limit", "100000"])?;
         let all = all.json()?;
         let jobs = all["jobs"].as_array().context("no jobs")?.iter();
+        let is_withdrawn = |job: &Value| job["state"] == "cancelled" && job["done"] == 0;
         jobs.filter(|job| job["operation"] == "purge-later" && job["state"] != "queued")
+            .filter(|job| !is_withdrawn(job))
             .map(|job| text(job, "job").map(str::to_owned))
             .collect()
     }

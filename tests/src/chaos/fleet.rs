@@ -34,6 +34,10 @@ pub(super) enum Effect {
     Move { to: String },
     /// There is a copy of it, with all that was acknowledged before that was asked for.
     BackUp { acknowledged: BTreeSet<u64> },
+    /// It is gone; what was acknowledged before that was asked for is in the last generation, if one was to be made.
+    Remove { kept: Option<BTreeSet<u64>> },
+    /// It is back, as it was.
+    Undelete,
 }
 
 /// A guest, or what will be one.
@@ -42,6 +46,8 @@ pub(super) struct Guest {
     pub address: String,
     /// It exists.
     pub lives: bool,
+    /// It did, and may come back.
+    pub removed: bool,
     /// Where, if it was moved or created by a job that says where.
     pub place: Option<String>,
     /// It runs, as far as jobs know.
@@ -63,6 +69,7 @@ impl Guest {
             name: format!("g{number:02}"),
             address: format!("10.77.1.{}", 100 + number),
             lives: false,
+            removed: false,
             place: None,
             running: false,
             enabled: false,
@@ -93,6 +100,9 @@ impl Guest {
             Effect::Disable => (self.enabled, self.switched) = (false, true),
             Effect::Move { to } => self.place = Some(to.clone()),
             Effect::BackUp { .. } => {}
+            Effect::Remove { .. } => (self.lives, self.removed) = (false, true),
+            // Whether it ran when it was removed, nobody looked.
+            Effect::Undelete => (self.lives, self.removed, self.shaken) = (true, false, true),
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ mod maintenance;
 mod operations;
 mod order;
 mod quiet;
+mod removal;
 mod run;
 mod steering;
 mod tally;

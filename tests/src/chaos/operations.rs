@@ -8,7 +8,7 @@ use super::draw::{Befalls, Happen, Row, Seen};
 use super::fleet::{Effect, MOST};
 use super::run::Run;
 use super::steering::{self, steer};
-use super::{batches, clock, generations, maintenance};
+use super::{batches, clock, generations, maintenance, removal};
 
 /// The operations.
 pub(super) const OPERATIONS: &[Row] = &[
@@ -16,6 +16,8 @@ pub(super) const OPERATIONS: &[Row] = &[
     MOVE,
     operation("guest", 12, guest),
     operation("backup", 8, generations::backup),
+    operation("remove", 5, removal::remove),
+    operation("undelete", 5, removal::undelete),
     operation("cancel", 6, |run, random| steer(run, random, "cancel")),
     operation("pause", 4, |run, random| steer(run, random, "pause")),
     operation("resume", 4, |run, random| steer(run, random, "resume")),
@@ -50,10 +52,10 @@ fn create(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
     let (drawn, host, twice) = (random.usize(0..MOST), run.any_host(random), twice(random));
     let (start, enable) = (random.u8(0..4) > 0, random.u8(0..4) > 0);
     let guests = &run.fleet.guests;
-    // The drawn one, or else the next that does not live yet.
+    // The drawn one, or else the next that has never lived.
     let order = (0..MOST).map(|more| &guests[(drawn + more) % MOST]);
-    let Some(guest) = order.into_iter().find(|guest| !guest.lives) else {
-        return Ok(Seen::in_vain("all live"));
+    let Some(guest) = order.into_iter().find(|guest| !guest.lives && !guest.removed) else {
+        return Ok(Seen::in_vain("all have lived"));
     };
     let (name, address, template) = (guest.name.clone(), guest.address.clone(), guest.template());
     let seen = run.create(&name, &address, template, &host, (start, enable), twice)?;

@@ -73,7 +73,10 @@ impl Run {
             for line in said.lines() {
                 let (what, name) = line.split_once(' ').context("half a line")?;
                 // What a job has fenced is no guest: nobody can start it, and `gc` knows whose it is.
-                if !name.contains(".moved-") && !name.contains(".replaced-") {
+                if ![".moved-", ".replaced-", ".removed-"]
+                    .iter()
+                    .any(|mark| name.contains(mark))
+                {
                     let guest = facts.entry(name.to_owned()).or_default();
                     guest.insert((host.clone(), what.to_owned()));
                 }
@@ -92,7 +95,7 @@ impl Run {
         if !guest.lives {
             ensure!(
                 place.is_none() && found.is_empty(),
-                "it was never made: {place:?}"
+                "it was never made, or is removed: {place:?}"
             );
             return Ok(());
         }

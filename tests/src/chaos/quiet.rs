@@ -189,7 +189,11 @@ impl Run {
             match text(&job, "state")? {
                 "succeeded" => {
                     self.tally.succeeded += 1;
-                    if let Effect::BackUp { acknowledged } = effect {
+                    if let Effect::BackUp { acknowledged }
+                    | Effect::Remove {
+                        kept: Some(acknowledged),
+                    } = effect
+                    {
                         self.has_what_was_acknowledged(&job, guest, acknowledged)?;
                     }
                     let effect = (guest.clone(), effect.clone());
@@ -229,7 +233,7 @@ impl Run {
     pub(super) fn reboot_all(&mut self) -> anyhow::Result<()> {
         let hosts = lab_pool::hosts(&self.site.lab, self.hosts.len())?;
         on_all(hosts.iter().map(|host| &**host).collect(), |host| host.reboot())?;
-        for guest in &mut self.fleet.guests {
+        for guest in self.fleet.guests.iter_mut().filter(|guest| guest.lives) {
             guest.running = guest.enabled;
         }
         self.tally.reboots += 1;
@@ -238,11 +242,12 @@ impl Run {
     }
 }
 
-/// Whether a job was taken back by a no that needs no trouble: that of people, of the budget, or, if another job of this
-/// round had the guest before, of its own first look.
+/// Whether a job was taken back by a no that needs no trouble: that of people, of the budget, of a purge that had begun
+/// before, or, if another job of this round had the guest before, of its own first look.
 fn is_a_no(job: &Value, another: bool) -> bool {
     let code = job["why"]["code"].as_str().unwrap_or_default();
-    NOES.contains(&code) || (another && job["done"] == 0)
+    let is_purged = job["operation"] == "undelete" && code == "VSJ0470";
+    NOES.contains(&code) || is_purged || (another && job["done"] == 0)
 }
 
 /// The guest would stand still for too long, and that was to be a failure, or somebody said no; or it was to show its

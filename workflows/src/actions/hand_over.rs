@@ -21,9 +21,9 @@ master_action! {
 }
 
 master_action! {
-    /// Submits the `purge` of what is left, now. Done twice it is the same job.
+    /// Submits the `purge` of what is left, now; of a guest that lives nowhere, another `purge-later`. Done twice it is the same job.
     BeginPurge { guest: GuestName, host: Line, moved: Leftover } -> PurgeBegun {
-        /// The job that deletes it.
+        /// The job that deletes it, or waits to.
         purge: String
     }
     "begin-purge" version 1, "begin to delete {moved}", begin_purge
@@ -43,6 +43,9 @@ master_action! {
 
 /// How much later that is: the guest may just be on its way elsewhere, or its host be mended.
 const LATER: Duration = Duration::from_secs(3600);
+
+/// How much later what may be all that there is of a guest is looked at again.
+const MUCH_LATER: Duration = Duration::from_secs(24 * 3600);
 
 fn keep_for_later(context: Context, work: Work) -> Performing {
     Box::pin(async move {
@@ -67,7 +70,14 @@ fn hand_over(context: Context, work: Work) -> Performing {
 }
 
 fn begin_purge(context: Context, work: Work) -> Performing {
-    Box::pin(async move { submit(&context, &work, "purge", Duration::ZERO).await })
+    Box::pin(async move {
+        match submit(&context, &work, "purge", Duration::ZERO).await {
+            Outcome::Failed(failure) if failure.code == "VSJ0405" => {
+                submit(&context, &work, "purge-later", MUCH_LATER).await
+            }
+            begun => begun,
+        }
+    })
 }
 
 fn withdraw_purge(context: Context, work: Work) -> Performing {
