@@ -379,9 +379,27 @@ mod tests {
         assert!("1/0".parse::<CpuPercent>().is_err());
         assert_eq!("7d".parse(), Ok(Span(Duration::from_secs(604_800))));
         assert_eq!("500ms".parse(), Ok(Span(Duration::from_millis(500))));
+        for (text, millis) in [("7", 7000), ("7s", 7000), ("2m", 120_000), ("6h", 21_600_000)] {
+            let span: Span = text.parse().unwrap();
+            assert_eq!(span.to_string(), millis.to_string());
+        }
         assert!("5 s".parse::<Span>().is_err());
         assert!("s".parse::<Span>().is_err());
         assert!("0".parse::<VlanId>().is_err());
         assert!("4095".parse::<VlanId>().is_err());
+        assert_eq!("12".parse::<VlanId>().unwrap().to_string(), "12");
+    }
+
+    #[test]
+    fn what_stands_in_a_plan_is_read_as_it_is_written() {
+        for word in ["fail", "proceed", "ask"] {
+            let word_again = word.parse::<OnBudget>().unwrap().to_string();
+            assert_eq!(word_again, word);
+        }
+        assert!("perhaps".parse::<OnBudget>().is_err());
+        assert_eq!("a".repeat(1000).parse::<Line>().unwrap().to_string().len(), 1000);
+        for bad in [&"a".repeat(1001), "a\nb", "a\0b", "\u{1b}[2J"] {
+            assert!(bad.parse::<Line>().is_err(), "{bad:?}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What holds for every operation and every action, and the plans as they stand.
 
 mod refusals;
+mod requests;
 mod scripts;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,182 @@
+//! What a request says, and what the configuration says where it does not.
+
+use super::*;
+use crate::BackupConf;
+
+fn refused(site: &Site, name: &str, given: &str) -> &'static str {
+    let planned = operation(name).unwrap().plan(&parameters(given), site);
+    planned.unwrap_err().code()
+}
+
+#[test]
+fn an_operation_takes_what_it_knows_wherever_that_leads() {
+    let takes = |given: &str| operation("move").unwrap().takes(&parameters(given));
+    assert!(takes("name=nobody dst=nowhere").is_ok());
+    assert_eq!(takes("name=ldap").unwrap_err().code(), "VSJ0403");
+    assert_eq!(
+        takes("name=ldap dst=vsh-02 speed=1").unwrap_err().code(),
+        "VSJ0402"
+    );
+}
+
+#[test]
+fn a_backup_is_as_the_request_says_or_else_as_the_file_does() {
+    let mut site = site();
+    site.backup_conf = BackupConf::parse("backup.conf", "ldap:cold\n").unwrap();
+    let mode = |given: &str| {
+        let given = format!("name=ldap{given}");
+        given_as(&plan_on(&site, "backup", &given), "mode")
+    };
+    assert_eq!(mode(""), ["cold", "cold"]);
+    assert_eq!(mode(" hot=true"), ["hot", "hot"]);
+    assert_eq!(mode(" hot=true pre=dump"), ["hot", "hot"]);
+    assert_eq!(
+        refused(&site, "backup", "name=ldap hot=true cold=true"),
+        "VSJ0404"
+    );
+    for runs in ["pre=dump", "post=dump", "pre=dump post=dump"] {
+        assert_eq!(refused(&site, "backup", &format!("name=ldap {runs}")), "VSJ0404");
+    }
+    assert_eq!(mode(" host=vsh-01"), ["cold", "cold"]);
+    assert_eq!(refused(&site, "backup", "name=ldap host=vsh-02"), "VSJ0409");
+}
+
+#[test]
+fn what_goes_on_while_it_is_read_is_not_counted_afterwards() {
+    let (pictures, folders) = (site(), site_of("vsh-01:storage=dir\n"));
+    let still = |site: &Site, given: &str| given_as(&plan_on(site, "backup", given), "still").pop();
+    assert_eq!(still(&pictures, "name=ldap").as_deref(), Some("yes"));
+    assert_eq!(still(&folders, "name=ldap").as_deref(), Some("no"));
+    assert_eq!(still(&folders, "name=ldap cold=true").as_deref(), Some("yes"));
+}
+
+#[test]
+fn a_template_is_packed_where_the_guest_was_received() {
+    let site = site();
+    let plan = plan_on(&site, "template-create", "name=lamp from=ldap");
+    let place = site.generations.folder.join("ldap").display().to_string();
+    assert!(given_as(&plan, "place").iter().all(|at| *at == place));
+    assert!(!given_as(&plan, "place").is_empty());
+}
+
+#[test]
+fn a_batch_is_about_the_guests_of_its_host_and_begins_only_if_it_can_be_done_for_each() {
+    let mut site = site_of("vsh-01\nvsh-02\n");
+    let at = |guest: &str, host: &str| (guest.parse().unwrap(), host.parse().unwrap());
+    site.placement.extend([at("mail", "vsh-02"), at("web", "vsh-01")]);
+    let guests = |name: &str, given: &str| {
+        let mut guests = given_as(&plan_on(&site, name, given), "guest");
+        guests.dedup();
+        guests.sort();
+        guests.dedup();
+        guests.join(" ")
+    };
+    assert_eq!(guests("guest-stop", "all=true"), "ldap mail web");
+    assert_eq!(guests("guest-stop", "all=true host=vsh-01"), "ldap web");
+    // Who is there already need not move.
+    assert_eq!(guests("move", "all=true dst=vsh-02"), "ldap web");
+    assert_eq!(guests("move", "all=true src=vsh-01 dst=vsh-02"), "ldap web");
+    assert_eq!(
+        refused(&site, "move", "all=true src=vsh-02 dst=vsh-02"),
+        "VSJ0416"
+    );
+    assert_eq!(refused(&site, "move", "all=true name=ldap dst=vsh-02"), "VSJ0404");
+    assert_eq!(
+        refused(&site, "move", "all=true src=vsh-09 dst=vsh-02"),
+        "VSJ0406"
+    );
+    site.hosts.remove(&"vsh-02".parse().unwrap());
+    assert_eq!(
+        refused(&site, "guest-stop", "all=true"),
+        "VSJ0406",
+        "mail cannot be reached"
+    );
+}
+
+#[test]
+fn what_a_batch_is_asked_for_each_guest_is_asked_without_what_only_a_batch_takes() {
+    let parts = |name: &str, given: &str| {
+        let plan = plan(name, given);
+        plan.steps[0]
+            .args
+            .iter()
+            .map(|arg| format!("{:?}", arg.value))
+            .collect::<String>()
+    };
+    let stop = parts("guest-stop", "all=true host=vsh-01 ");
+    assert!(
+        stop.contains("ldap") && !stop.contains("vsh-01") && !stop.contains("all"),
+        "{stop}"
+    );
+    let moves = parts("move", "all=true src=vsh-01 dst=vsh-02");
+    assert!(
+        moves.contains("vsh-01") && moves.contains("vsh-02") && !moves.contains("all"),
+        "{moves}"
+    );
+}
+
+#[test]
+fn a_guest_for_which_there_is_no_room_stays_and_the_others_leave() {
+    let mut site = site();
+    site.placement
+        .insert("web".parse().unwrap(), "vsh-01".parse().unwrap());
+    let why = "nobody knows what it takes".to_owned();
+    site.survey.takes.insert("web".parse().unwrap(), Err(why));
+    let plan = outline(&plan_on(&site, "evacuate", "host=vsh-01"));
+    assert!(
+        plan.contains("leave web where it is") && plan.contains("move ldap to vsh-02"),
+        "{plan}"
+    );
+    site.survey.takes.remove(&"ldap".parse().unwrap());
+    assert_eq!(refused(&site, "evacuate", "host=vsh-01"), "VSJ0429");
+}
+
+#[test]
+fn the_guests_of_a_dead_host_are_what_their_generations_tell() {
+    let known = crate::recoverable(&site(), &"vsh-01".parse().unwrap());
+    let guests: Vec<&str> = known.keys().map(crate::GuestName::as_str).collect();
+    assert_eq!(guests, ["ldap"]);
+    assert!(crate::recoverable(&site(), &"vsh-02".parse().unwrap()).is_empty());
+}
+
+#[test]
+fn an_address_is_one_of_a_guest() {
+    for special in [
+        "127.0.0.1/8",
+        "224.0.0.1/24",
+        "0.0.0.0/8",
+        "10.0.1.0/30",
+        "10.0.1.3/30",
+        "10.0.1.0",
+        "10.0.1.1",
+    ] {
+        let given = format!("name=web interface={special} template=debian");
+        assert_eq!(refused(&site(), "create", &given), "VSJ0412", "{special}");
+    }
+    // Between two ends of a line there is no network but them.
+    for end in ["10.9.1.2/31", "10.9.1.3/31", "10.9.1.3/32", "10.9.1.1/30"] {
+        let given = format!("name=web interface={end} template=debian");
+        assert_eq!(given_as(&plan("create", &given), "address").first().unwrap(), end);
+    }
+}
+
+#[test]
+fn a_guest_asks_the_nameservers_of_its_network_or_else_those_of_all() {
+    let mut site = site();
+    site.defaults.nameservers = vec!["10.0.0.53".parse().unwrap()];
+    let servers = |site: &Site, given: &str| {
+        let given = format!("name=web interface=10.0.1.5 template=debian{given}");
+        let plan = plan_on(site, "create", &given);
+        [given_as(&plan, "nameservers"), given_as(&plan, "domain")]
+            .concat()
+            .join(" ")
+    };
+    assert_eq!(servers(&site, ""), "10.0.3.6 foo.bar");
+    assert_eq!(
+        servers(&site, " nameserver=10.0.1.9 domain=here"),
+        "10.0.1.9 here"
+    );
+    site.networks =
+        vsjob_workers::Networks::parse("networks.conf", "1,10.0.1.0/24,10.0.1.1,foo.bar,\n").unwrap();
+    assert_eq!(servers(&site, ""), "10.0.0.53 foo.bar");
+}
