@@ -46,8 +46,8 @@ pub fn apply(job: &mut Job, event: &JobEvent, at: Timestamp, sequence: u64) -> R
             _ => {}
         }
     }
-    if job.status.is_over() && job.ended.is_none() {
-        job.ended = Some(at);
+    if job.status.is_over() {
+        job.ended.get_or_insert(at);
     }
     job.last = sequence;
     Ok(())
@@ -116,27 +116,16 @@ fn next_status(job: &Job, event: &JobEvent) -> Option<Status> {
         (S::Queued, E::Started) => S::Running,
 
         (S::Running, E::Succeeded) if job.current().is_none() => S::Succeeded,
-        (S::Running, E::Unwinding { why }) if !job.is_past_pivot() => S::Unwinding(why.clone()),
         (
-            S::Running
-            | S::Paused(Direction::Forward)
+            S::Queued
+            | S::Running
+            | S::Paused(Direction::Queued | Direction::Forward)
             | S::Stuck {
-                direction: Direction::Forward,
-                ..
-            },
-            E::Unwinding {
-                why: why @ Why::TurnedBack { .. },
-            },
-        ) if assertion::turns_back(job).is_ok() => S::Unwinding(why.clone()),
-        (S::Queued, E::Unwinding { why }) => S::Unwinding(why.clone()),
-        (S::Paused(Direction::Queued | Direction::Forward), E::Unwinding { why })
-        | (
-            S::Stuck {
                 direction: Direction::Queued | Direction::Forward,
                 ..
             },
             E::Unwinding { why },
-        ) if !job.is_past_pivot() => S::Unwinding(why.clone()),
+        ) if goes_back(job, why) => S::Unwinding(why.clone()),
         (S::Unwinding(why), E::RolledBack) if job.next_undo().is_none() => match why {
             Why::Failed { failure, .. } => S::RolledBack(failure.clone()),
             Why::Cancelled(_) | Why::TurnedBack { .. } => S::Cancelled,
@@ -162,6 +151,14 @@ fn next_status(job: &Job, event: &JobEvent) -> Option<Status> {
         }
         _ => return None,
     })
+}
+
+/// Before its pivot a job goes back for any reason, and at it only because somebody turns it back.
+fn goes_back(job: &Job, why: &Why) -> bool {
+    match why {
+        Why::TurnedBack { .. } => assertion::turns_back(job).is_ok(),
+        Why::Failed { .. } | Why::Cancelled(_) => !job.is_past_pivot(),
+    }
 }
 
 /// The status of a job that goes on in its direction.

@@ -9,6 +9,7 @@ mod hosts;
 mod orders;
 mod schedules;
 mod stuck;
+mod table;
 mod taking_over;
 
 use std::time::Duration;
