@@ -19,7 +19,7 @@ pub(crate) struct UnderWay {
 /// The steps that were under way, each to be resumed: probed, re-attached or performed anew.
 #[must_use]
 pub(crate) fn plan(world: &World) -> Vec<UnderWay> {
-    let suspicious = world.epoch.is_some() && !world.closed;
+    let suspicious = !world.closed;
     world
         .jobs
         .values()

@@ -7,6 +7,7 @@ mod clock;
 mod forgetting;
 mod hosts;
 mod orders;
+mod restarts;
 mod schedules;
 mod stuck;
 mod table;

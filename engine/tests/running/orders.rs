@@ -174,3 +174,35 @@ async fn a_job_that_stands_still_says_what_it_waits_for() {
         "the clock to be accepted: see `vsjob clock show`"
     );
 }
+
+#[tokio::test]
+async fn what_waits_for_its_next_try_is_tried_at_once_when_somebody_says_so() {
+    for (mode, command) in [
+        (Mode::Do, Command::Resume),
+        (Mode::Do, Command::Retry),
+        (Mode::Undo, Command::Resume),
+        (Mode::Undo, Command::Retry),
+    ] {
+        let bench = Bench::new();
+        let mut slow = step("slow");
+        slow.retry.first_wait = Duration::from_secs(3600);
+        slow.retry.longest_wait = Duration::from_secs(3600);
+        bench.script.put("slow", mode, failed(Class::Transient));
+        bench.script.put("fail", Mode::Do, failed(Class::Permanent));
+        let id = begun(&bench, vec![slow, step("fail")], LDAP, |job| {
+            matches!(
+                job.steps[0].state,
+                StepState::Waiting { .. } | StepState::UndoWaiting { .. }
+            )
+        })
+        .await;
+        let before = bench.engine.time().await.unwrap().now;
+        assert_eq!(answer(&bench, id, command).await, "taken");
+        bench.end(id).await;
+        let spent = bench.engine.time().await.unwrap().now.since(before);
+        assert!(
+            spent < Duration::from_secs(60),
+            "{mode:?}, {command:?}: {spent:?}"
+        );
+    }
+}
