@@ -489,6 +489,7 @@ impl Core {
             Outcome::Done(_) => {
                 self.unanswered.remove(&id);
                 self.happen(id, JobEvent::DebtPaid { step });
+                self.part(id);
                 self.advance(id);
             }
             Outcome::Failed(failure) | Outcome::Unknown(failure) => self.ask_later(id, failure),

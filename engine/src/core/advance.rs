@@ -112,7 +112,7 @@ impl Core {
     }
 
     /// What remains to be done for a job that is over.
-    fn part(&mut self, id: JobId) {
+    pub(super) fn part(&mut self, id: JobId) {
         let Some(job) = self.world.jobs.get(&id) else {
             return;
         };

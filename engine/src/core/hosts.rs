@@ -1,5 +1,7 @@
 //! What people and claims say about hosts: in maintenance, met, gone for good.
 
+use std::collections::BTreeSet;
+
 use super::{Core, Effect};
 use crate::{Actor, EngineError, Event, Forgotten, HostEvent, HostName, Job, JobEvent, JobId, StepNo};
 
@@ -67,8 +69,10 @@ impl Core {
             guests: guests.clone(),
         };
         self.record(Event::Host { host, event });
-        for (id, _) in &debts {
-            self.advance(*id);
+        let owed: BTreeSet<JobId> = debts.iter().map(|(id, _)| *id).collect();
+        for id in owed {
+            self.part(id);
+            self.advance(id);
         }
         let debts = debts.len();
         Ok(Forgotten { debts, guests })

@@ -76,6 +76,11 @@ impl Script {
         self.inner.lock().unwrap().expected.get(&host).cloned()
     }
 
+    /// The jobs that hosts were told to forget.
+    pub(crate) fn forgotten(&self) -> Vec<JobId> {
+        self.inner.lock().unwrap().forgotten.clone()
+    }
+
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.inner.lock().unwrap().seen.clone()
     }

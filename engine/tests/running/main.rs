@@ -4,6 +4,7 @@
 
 mod bench;
 mod clock;
+mod debts;
 mod forgetting;
 mod hosts;
 mod orders;
