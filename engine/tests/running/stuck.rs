@@ -90,9 +90,62 @@ async fn retry_tries_a_stuck_job_again_and_refuses_one_that_gets_on_or_is_paused
         let answer = bench.engine.command(id, command, actor()).await;
         assert!(matches!(answer, Err(EngineError::GetsOn { .. })), "{answer:?}");
     }
+
+    bench.script.put("again", Mode::Do, failed(Class::Transient));
+    let id = bench.submit(job(None, "guest/dns", vec![step("again")])).await;
+    let waits = |job: &Job| matches!(job.steps[0].state, StepState::Waiting { .. });
+    bench.until(id, waits).await;
     bench.order(id, Command::Pause).await;
     let answer = bench.engine.command(id, Command::Retry, actor()).await;
-    assert!(matches!(answer, Err(EngineError::GetsOn { .. })), "{answer:?}");
+    assert!(
+        matches!(answer, Err(EngineError::GetsOn { state: "paused", .. })),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_performed_right_now_may_still_end_well_and_what_has_not_begun_waits_for_its_turn() {
+    let bench = Bench::new();
+    bench.script.put("slow", Mode::Do, Answer::Never);
+    let slow = bench.submit(job(None, "guest/ldap", vec![step("slow")])).await;
+    let queued = bench.submit(job(None, "guest/ldap", vec![step("a")])).await;
+    bench
+        .until(slow, |job| {
+            matches!(job.steps[0].state, StepState::Started { .. })
+        })
+        .await;
+    bench.order(slow, Command::Pause).await;
+    let by_hand = Some(Assertion::DoneByHand);
+    for id in [slow, queued] {
+        for command in [Command::Retry, Command::Skip(by_hand), Command::Abandon(by_hand)] {
+            let answer = bench.engine.command(id, command, actor()).await;
+            assert!(matches!(answer, Err(EngineError::GetsOn { .. })), "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stuck_job_says_why_and_what_to_do() {
+    let bench = Bench::new();
+    let at_its_pivot = stuck_at_its_pivot(&bench).await;
+    let bench = Bench::new();
+    let at_a_gate = stuck_at_a_gate(&bench).await;
+    for (job, said) in [
+        (
+            at_its_pivot,
+            "step 2 failed past the point of no return: it did not work; mend the cause, then `vsjob retry`",
+        ),
+        (
+            at_a_gate,
+            "step 2 cannot be undone: it did not work; mend the cause, then `vsjob retry`",
+        ),
+    ] {
+        assert!(
+            matches!(&job.status, Status::Stuck { reason, .. } if reason == said),
+            "{:?}",
+            job.status
+        );
+    }
 }
 
 #[tokio::test]
