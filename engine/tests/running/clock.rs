@@ -57,6 +57,22 @@ async fn a_retry_comes_in_time_although_the_wall_clock_is_set_back() {
 }
 
 #[tokio::test]
+async fn a_retry_comes_in_time_although_a_clock_set_back_was_accepted() {
+    let bench = Bench::new();
+    bench.script.put("a", Mode::Do, failed(Class::Transient));
+    let id = bench.submit(job(None, "guest/ldap", vec![step("a")])).await;
+    bench
+        .until(id, |job| matches!(job.steps[0].state, StepState::Waiting { .. }))
+        .await;
+    bench.clock.set_by(-60 * MINUTE);
+    pass(&bench, Duration::from_millis(10), 1).await;
+    bench.engine.accept_clock(actor()).await.unwrap();
+    pass(&bench, Duration::from_secs(4), 40).await;
+    bench.until(id, |job| job.status == Status::Succeeded).await;
+    assert!(bench.clock.moment().steady.as_secs() - 1_700_000_000 < 60);
+}
+
+#[tokio::test]
 async fn a_host_that_did_not_answer_is_asked_again_in_time_although_a_clock_set_back_was_accepted() {
     let bench = Bench::new();
     let away = Failure::new(Class::Transient, "T3", "it does not answer");

@@ -1,6 +1,6 @@
 //! An undo that is owed to a host that is away: it is paid when the host is back, whatever else is owed and under way.
 
-use vsjob_engine::{Class, Failure, JobId, Mode, NewJob, Outcome, Step, StepState};
+use vsjob_engine::{Class, Failure, Job, JobId, Mode, NewJob, Outcome, Step, StepState};
 
 use crate::bench::{Answer, Bench, actor, failed, job, step};
 
@@ -12,7 +12,7 @@ fn on(action: &str, host: &str) -> Step {
 }
 
 /// The host does not answer so many times when it is asked to undo the action.
-fn away(bench: &Bench, action: &str, times: usize) {
+pub(crate) fn away(bench: &Bench, action: &str, times: usize) {
     for _ in 0..times {
         let failure = Failure::new(Class::Transient, "T3", "it does not answer");
         let answer = Answer::Outcome(Outcome::Unknown(failure));
@@ -21,7 +21,7 @@ fn away(bench: &Bench, action: &str, times: usize) {
 }
 
 /// A job that ends owing the undo of its first step.
-async fn owing(bench: &Bench, new: NewJob) -> JobId {
+pub(crate) async fn owing(bench: &Bench, new: NewJob) -> JobId {
     bench.script.put("fail", Mode::Do, failed(Class::Permanent));
     let id = bench.submit(new).await;
     let over = bench.end(id).await;
@@ -87,4 +87,24 @@ async fn what_several_jobs_owe_is_paid_by_each() {
             .until(id, |job| job.steps[0].state == StepState::Undone)
             .await;
     }
+}
+
+#[tokio::test]
+async fn a_host_that_is_gone_holds_up_no_debt_while_it_is_asked_for_its_own() {
+    let bench = Bench::new();
+    let steps = vec![on("away", "vsh-02"), on("gone", "vsh-01"), step("fail")];
+    away(&bench, "away", 5);
+    away(&bench, "gone", 4);
+    bench.script.put("gone", Mode::Undo, Answer::Never);
+    let id = owing(&bench, job(None, "guest/ldap", steps)).await;
+    let asked = |_: &Job| {
+        let seen = bench.script.seen().into_iter();
+        seen.filter(|seen| seen.action == "gone" && seen.mode == Mode::Undo)
+            .count()
+            == 5
+    };
+    bench.until(id, asked).await;
+    let gone = "vsh-01".parse().unwrap();
+    bench.engine.forget_host(gone, false, actor()).await.unwrap();
+    bench.until(id, |job| job.debts().next().is_none()).await;
 }

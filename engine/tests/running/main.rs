@@ -7,6 +7,7 @@ mod clock;
 mod debts;
 mod forgetting;
 mod hosts;
+mod ledger;
 mod orders;
 mod restarts;
 mod schedules;
@@ -150,6 +151,25 @@ async fn a_host_that_is_away_is_asked_for_a_cleaning_undo_as_often_as_the_master
     let asked = bench.script.seen().into_iter();
     let asked = asked.filter(|seen| seen.action == "clean" && seen.mode == Mode::Undo);
     assert_eq!(asked.count(), 3);
+}
+
+#[tokio::test]
+async fn hosts_that_do_not_answer_are_asked_again_each_for_its_own_job() {
+    let bench = Bench::new();
+    let mut jobs = Vec::new();
+    for action in ["one", "two", "three"] {
+        for _ in 0..4 {
+            let away = Failure::new(Class::Transient, "T3", "it does not answer");
+            bench
+                .script
+                .put(action, Mode::Do, Answer::Outcome(Outcome::Unknown(away)));
+        }
+        let lock = format!("guest/{action}");
+        jobs.push(bench.submit(job(None, &lock, vec![step(action)])).await);
+    }
+    for id in jobs {
+        assert_eq!(bench.end(id).await.status, Status::Succeeded);
+    }
 }
 
 #[tokio::test]

@@ -361,6 +361,20 @@ async fn a_job_at_its_pivot_is_turned_back_and_one_that_is_past_it_is_not() {
 }
 
 #[tokio::test]
+async fn a_pivot_whose_undo_is_skipped_has_moved_no_guest() {
+    let bench = Bench::new();
+    let id = stuck_at_its_pivot(&bench).await.id;
+    bench.script.put("pivot", Mode::Undo, failed(Class::Permanent));
+    bench.order(id, Command::TurnBack { host_is_off: false }).await;
+    bench
+        .until(id, |job| matches!(job.status, Status::Stuck { .. }))
+        .await;
+    bench.order(id, Command::Skip(Some(Assertion::DoneByHand))).await;
+    assert_eq!(bench.end(id).await.status, Status::Cancelled);
+    assert!(bench.engine.placement().await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn nothing_comes_back_to_life_before_the_new_copy_is_gone_unless_its_host_is_off_for_good() {
     for host_is_off in [false, true] {
         let bench = Bench::new();
