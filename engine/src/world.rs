@@ -86,9 +86,9 @@ pub(crate) struct Dirty {
 }
 
 impl Dirty {
-    /// How many records are to be written.
+    /// How many records are to be written, of what there may be any number of.
     pub(crate) fn len(&self) -> usize {
-        self.jobs.len() + self.guests.len() + self.hosts.len() + self.schedules.len()
+        self.jobs.len() + self.guests.len()
     }
 }
 

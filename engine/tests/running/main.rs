@@ -628,6 +628,31 @@ async fn a_full_store_refuses_new_work_and_finishes_what_runs() {
 }
 
 #[tokio::test]
+async fn whoever_waits_for_the_end_of_a_job_is_told_also_when_it_was_over_long_ago_or_the_master_leaves() {
+    let mut bench = Bench::new();
+    for _ in 0..2 {
+        bench.script.put("slow", Mode::Do, Answer::Never);
+    }
+    let done = bench.submit(job(None, "guest/www", vec![step("a")])).await;
+    let slow = bench.submit(job(None, "guest/ldap", vec![step("slow")])).await;
+    assert_eq!(bench.engine.ended(done).await.unwrap().status, Status::Succeeded);
+    bench.until(slow, |_| bench.script.seen().len() == 2).await;
+    bench.engine.clone().close().await.unwrap();
+
+    bench.engine = open(&bench.store, &bench.script, &bench.clock);
+    assert_eq!(bench.engine.ended(done).await.unwrap().status, Status::Succeeded);
+    let nobody = vsjob_engine::JobId::new(Timestamp::from_millis(1));
+    let unknown = bench.engine.ended(nobody).await;
+    assert!(
+        matches!(unknown, Err(EngineError::UnknownJob(id)) if id == nobody),
+        "{unknown:?}"
+    );
+    let (waited, closed) = tokio::join!(bench.engine.ended(slow), bench.engine.clone().close());
+    closed.unwrap();
+    assert!(matches!(waited, Err(EngineError::Closed)), "{waited:?}");
+}
+
+#[tokio::test]
 async fn placement_follows_the_steps_that_place() {
     let bench = Bench::new();
     let mut admit = step("admit");
