@@ -176,8 +176,8 @@ impl World {
             ClockEvent::Accepted { .. } => {
                 self.clock.jump = None;
                 // What is settled for days that have not come after all is due again; what was done of it has its key.
-                for (name, known) in self.schedules.iter_mut().filter(|(_, known)| known.settled > at) {
-                    known.settled = at;
+                for (name, known) in &mut self.schedules {
+                    known.settled = known.settled.min(at);
                     self.dirty.schedules.insert(name.clone());
                 }
             }

@@ -2,10 +2,11 @@
 
 use vsjob_engine::store::{Purpose, Store as _};
 use vsjob_engine::{
-    Class, Clock as _, Command, Entry, Event, JobEvent, JobId, Mode, Options, Status, Step, StepNo, UndoKind,
+    Assertion, Class, Clock as _, Command, Entry, Event, JobEvent, JobId, Mode, Options, Priority, Status,
+    Step, StepNo, UndoKind,
 };
 
-use crate::bench::{Answer, Bench, failed, job, open, open_as, step};
+use crate::bench::{Answer, Bench, actor, failed, job, open, open_as, step};
 
 /// How often a step of this action was performed, or undone.
 fn performed(bench: &Bench, action: &str, mode: Mode) -> usize {
@@ -68,6 +69,53 @@ fn write(bench: &Bench, event: &JobEvent, jobs: &[JobId]) {
     };
     let frames: Vec<_> = jobs.iter().map(|job| entry(job).encode().unwrap()).collect();
     bench.store.clone().append(&frames, Purpose::Finish).unwrap();
+}
+
+#[tokio::test]
+async fn who_waits_for_a_lock_keeps_its_place_in_the_line_and_who_only_owes_has_none() {
+    let mut bench = Bench::new();
+    for _ in 0..1000 {
+        bench.script.put("clean", Mode::Undo, failed(Class::Transient));
+    }
+    bench.script.put("fail", Mode::Do, failed(Class::Permanent));
+    bench.script.put("slow", Mode::Do, Answer::Never);
+    let steps = vec![step("clean"), step("fail")];
+    let owes = bench.submit(job(None, "guest/ldap", steps)).await;
+    bench.end(owes).await;
+    let holds = bench.submit(job(None, "guest/ldap", vec![step("slow")])).await;
+    let later = bench.submit(job(None, "guest/ldap", vec![step("later")])).await;
+    let mut first = job(None, "guest/ldap", vec![step("first")]);
+    first.request.priority = Priority::High;
+    let first = bench.submit(first).await;
+    bench.engine.clone().close().await.unwrap();
+
+    // It ends, and the master is killed before anybody else has begun.
+    let given_up = JobEvent::Abandoned {
+        assertion: Some(Assertion::DoneByHand),
+        actor: actor(),
+    };
+    write(&bench, &given_up, &[holds]);
+    bench.engine = open(&bench.store, &bench.script, &bench.clock);
+    for id in [first, later] {
+        assert_eq!(bench.end(id).await.status, Status::Succeeded);
+    }
+    let seen = bench.script.seen().into_iter().map(|seen| seen.action);
+    let seen: Vec<_> = seen
+        .filter(|action| action == "first" || action == "later")
+        .collect();
+    assert_eq!(seen, ["first", "later"]);
+    assert!(
+        bench
+            .engine
+            .job(owes)
+            .await
+            .unwrap()
+            .unwrap()
+            .job
+            .debts()
+            .next()
+            .is_some()
+    );
 }
 
 #[tokio::test]
