@@ -57,11 +57,8 @@ impl Time {
     /// Goes on to `moment` and follows its wall clock, if that is `believed`.
     fn go_on(&mut self, moment: Moment, believed: bool) {
         let passed = moment.steady.saturating_sub(self.moment.steady);
-        let goes_on = self.rest + passed;
-        let goes_on = match believed {
-            true if moment.wall < self.at + goes_on => self.rest + passed / 2,
-            _ => goes_on,
-        };
+        // Half as fast until the wall clock has come up with it; one that is not behind is followed below.
+        let goes_on = self.rest + if believed { passed / 2 } else { passed };
         self.at = self.at + goes_on;
         self.rest = Duration::from_nanos(u64::from(goes_on.subsec_nanos() % 1_000_000));
         if believed && moment.wall >= self.at {
