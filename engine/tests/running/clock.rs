@@ -220,3 +220,30 @@ async fn the_time_of_masters_that_stop_in_good_order_counts_however_short_their_
     }
     bench.end(id).await;
 }
+
+/// How often it was written down how long a master has been up.
+fn noted(bench: &Bench) -> usize {
+    let frames = bench.engine.reader().frames_after(0);
+    let entries = frames.map(|frame| vsjob_engine::Entry::decode(&frame.unwrap().payload).unwrap());
+    let up = |entry: &vsjob_engine::Entry| matches!(entry.event, Event::Clock(ClockEvent::Up { .. }));
+    entries.filter(up).count()
+}
+
+#[tokio::test]
+async fn how_long_a_master_was_up_is_written_down_seldom_and_oftener_when_something_is_due_soon() {
+    let bench = Bench::new();
+    pass(&bench, DAY, 1440).await;
+    assert_eq!(noted(&bench), 0, "nothing waits for it");
+    due_in(&bench, 7).await;
+    assert_eq!(noted(&bench), 1);
+    pass(&bench, DAY, 1440).await;
+    assert_eq!(noted(&bench), 1 + 24 * 6);
+    let mut soon = job(None, "guest/www", vec![step("a")]);
+    soon.request.not_before = Some(bench.engine.time().await.unwrap().now + Duration::from_secs(200));
+    bench.submit(soon).await;
+    let before = noted(&bench);
+    pass(&bench, Duration::from_secs(190), 380).await;
+    // After an eighth of the wait, but after ten seconds at least.
+    let times = noted(&bench) - before;
+    assert!((13..=16).contains(&times), "{times}");
+}
