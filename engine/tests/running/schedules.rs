@@ -286,6 +286,66 @@ async fn what_cannot_be_submitted_by_its_latest_time_is_not() {
 }
 
 #[tokio::test]
+async fn what_is_due_is_late_a_moment_after_its_latest_time_and_after_ten_minutes_if_it_is_not_caught_up() {
+    let six = night(0) + HOUR * 3 + MINUTE * 30;
+    let in_time = Schedule {
+        catch_up: CatchUp::Skip,
+        ..nightly()
+    };
+    for (schedule, last_moment, why) in [
+        (until_six(), six, Missed::TooLate),
+        (in_time, night(0) + MINUTE * 10, Missed::Late),
+    ] {
+        let mut bench = bench(schedule).await;
+        bench.clock = bench.clock.another();
+        at(&bench, last_moment);
+        restart(&mut bench);
+        bench.engine.time().await.unwrap();
+        assert_eq!(due(&bench).await.len(), 1, "{why:?}");
+        bench.clock.advance(Duration::from_millis(1));
+        bench.engine.time().await.unwrap();
+        assert_eq!(due(&bench).await, []);
+        assert_eq!(last(&bench).await.came, Err(why));
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_waits_may_begin_until_its_latest_time_is_over() {
+    let bench = bench(until_six()).await;
+    bench.script.put("waits", Mode::Do, Answer::Never);
+    bench.submit(job(None, "guest/ldap", vec![step("waits")])).await;
+    let id = pass(&bench, HOUR * 5, 300).await[0];
+    at(&bench, night(0) + HOUR * 3 + MINUTE * 30);
+    bench.engine.time().await.unwrap();
+    assert_eq!(known(&bench, id).await.status, Status::Queued);
+    bench.clock.advance(Duration::from_millis(1));
+    bench.engine.time().await.unwrap();
+    assert_eq!(known(&bench, id).await.status, Status::Cancelled);
+}
+
+#[tokio::test]
+async fn what_comes_round_while_it_is_spread_is_due_one_after_the_other() {
+    let bench = bench(Schedule {
+        line: "* * * * *".to_owned(),
+        jitter: HOUR,
+        ..nightly()
+    })
+    .await;
+    let known = state(&bench).await;
+    let (first, delay) = (known.next.unwrap(), known.delay);
+    assert!(delay > MINUTE * 3, "{delay:?}");
+    for minutes in 0..3 {
+        at(&bench, first + delay + MINUTE * minutes);
+        bench.engine.time().await.unwrap();
+        let due = due(&bench).await.remove(0);
+        assert_eq!(due.due, first + MINUTE * minutes);
+        let new = planned(&due);
+        let fired = bench.engine.fire(due, Ok(new)).await.unwrap().unwrap();
+        bench.engine.ended(fired.id).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_job_that_has_not_begun_by_its_latest_time_is_taken_back_and_one_that_has_goes_on() {
     for begins in [false, true] {
         let mut bench = bench(until_six()).await;
@@ -449,6 +509,47 @@ async fn a_schedule_is_removed_by_hand_unless_it_stands_in_the_file() {
             matches!(refused, Err(EngineError::UnknownSchedule(_))),
             "{refused:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn what_the_file_says_too_stands_in_the_file_from_then_on_and_what_it_does_not_say_stays() {
+    let bench = bench(nightly()).await;
+    let other: ScheduleName = "weekly".parse().unwrap();
+    bench
+        .engine
+        .declare([(other.clone(), nightly())].into(), actor())
+        .await
+        .unwrap();
+    assert!(!state(&bench).await.scheduled.declared);
+    let file = [(name(), nightly()), (other, nightly())];
+    bench.engine.declare(file.into(), actor()).await.unwrap();
+    for command in [ScheduleCommand::Remove, ScheduleCommand::Add(Box::new(nightly()))] {
+        let refused = bench.engine.order_schedule(name(), command, actor()).await;
+        assert!(matches!(refused, Err(EngineError::Declared(_))), "{refused:?}");
+    }
+}
+
+#[test]
+fn the_engine_is_looked_at_again_when_something_may_have_come_and_not_before() {
+    let epoch = Epoch {
+        counter: 1,
+        id: Uuid::from_u128(1),
+    };
+    let begin = Timestamp::from_millis(BEGIN);
+    let mut core = Core::open(World::default(), epoch, Options::default(), begin, 1);
+    core.set_schedule(name(), until_six(), false, actor()).unwrap();
+    let six = night(0) + HOUR * 3 + MINUTE * 30;
+    let moment = Duration::from_millis(1);
+    for (now, next) in [
+        (begin, night(0)),
+        (night(0), six + moment),
+        (six, six + moment),
+        (six + moment, night(1)),
+    ] {
+        core.tick(now);
+        core.settle();
+        assert_eq!(core.next_alarm(), Some(next));
     }
 }
 
