@@ -23,6 +23,7 @@ pub(crate) struct Inner {
     answers: BTreeMap<(String, Mode), VecDeque<Answer>>,
     seen: Vec<Seen>,
     forgotten: Vec<JobId>,
+    let_go: Vec<String>,
     unlearned: BTreeSet<String>,
     expected: BTreeMap<HostName, String>,
 }
@@ -41,6 +42,16 @@ pub(crate) enum Answer {
     Outcome(Outcome),
     Never,
     Panic,
+}
+
+/// Notes that an action is let go before it has answered.
+struct Held(Script, String);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let action = std::mem::take(&mut self.1);
+        self.0.inner.lock().unwrap().let_go.push(action);
+    }
 }
 
 impl Script {
@@ -81,6 +92,11 @@ impl Script {
         self.inner.lock().unwrap().forgotten.clone()
     }
 
+    /// The actions that never answered, and that nobody waits for any more.
+    pub(crate) fn let_go(&self) -> Vec<String> {
+        self.inner.lock().unwrap().let_go.clone()
+    }
+
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.inner.lock().unwrap().seen.clone()
     }
@@ -100,6 +116,7 @@ impl Actions for Script {
             args: work.args,
             claims: work.claims,
         });
+        let (script, action) = (self.clone(), work.action.name.clone());
         let answer = inner
             .answers
             .get_mut(&(work.action.name, work.mode))
@@ -108,7 +125,10 @@ impl Actions for Script {
             match answer {
                 None => Outcome::Done(Outputs::from([("key".to_owned(), "value".to_owned())])),
                 Some(Answer::Outcome(outcome)) => outcome,
-                Some(Answer::Never) => std::future::pending().await,
+                Some(Answer::Never) => {
+                    let _held = Held(script, action);
+                    std::future::pending().await
+                }
                 Some(Answer::Panic) => panic!("the action's own mistake"),
             }
         })

@@ -137,6 +137,21 @@ async fn what_is_due_while_the_clock_is_in_doubt_is_held_until_it_is_accepted_by
 }
 
 #[tokio::test]
+async fn what_only_waits_for_a_lock_is_not_held_by_a_clock_in_doubt_by_a_later_master_either() {
+    let mut bench = Bench::new();
+    bench.script.put("slow", Mode::Do, Answer::Never);
+    let slow = bench.submit(job(None, "guest/ldap", vec![step("slow")])).await;
+    let id = bench.submit(job(None, "guest/ldap", vec![step("a")])).await;
+    bench.until(slow, |_| bench.script.seen().len() == 1).await;
+    bench.engine.clone().close().await.unwrap();
+    bench.clock.set_by(-60 * MINUTE);
+    restart(&mut bench);
+    assert!(bench.engine.time().await.unwrap().jump.is_some());
+    bench.end(slow).await;
+    assert_eq!(bench.end(id).await.status, Status::Succeeded);
+}
+
+#[tokio::test]
 async fn a_correction_of_some_minutes_is_followed_and_needs_nobody() {
     let bench = Bench::new();
     bench.clock.set_by(9 * MINUTE);

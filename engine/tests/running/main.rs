@@ -18,8 +18,8 @@ mod taking_over;
 use std::time::Duration;
 
 use vsjob_engine::{
-    Arg, Class, Command, EngineError, Failure, Filter, HostName, Mode, Options, Outcome, Placing, Status,
-    Step, StepNo, StepState, Timestamp, UndoKind, Value,
+    Arg, Class, Command, EngineError, Failure, Filter, HostName, Job, Mode, Options, Outcome, Placing,
+    Status, Step, StepNo, StepState, Timestamp, UndoKind, Value,
 };
 
 use bench::{Answer, Bench, actor, failed, job, open, open_as, step};
@@ -279,6 +279,33 @@ async fn cancel_abandons_what_is_under_way_and_takes_it_back() {
         bench.engine.command(id, Command::Cancel, actor()).await,
         Err(EngineError::Over { .. })
     ));
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_let_go() {
+    let bench = Bench::new();
+    let let_go = async |wanted: &[&str]| {
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+            if bench.script.let_go() == wanted {
+                return true;
+            }
+        }
+        false
+    };
+    for (action, lock) in [("cancelled", "guest/ldap"), ("left", "guest/www")] {
+        bench.script.put(action, Mode::Do, Answer::Never);
+        let id = bench.submit(job(None, lock, vec![step(action)])).await;
+        let performed = |_: &Job| bench.script.seen().iter().any(|seen| seen.action == action);
+        bench.until(id, performed).await;
+        if action == "cancelled" {
+            bench.order(id, Command::Cancel).await;
+            bench.end(id).await;
+        }
+    }
+    assert!(let_go(&["cancelled"]).await);
+    bench.engine.clone().close().await.unwrap();
+    assert!(let_go(&["cancelled", "left"]).await);
 }
 
 #[tokio::test]
@@ -628,7 +655,8 @@ async fn a_full_store_refuses_new_work_and_finishes_what_runs() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_the_end_of_a_job_is_told_also_when_it_was_over_long_ago_or_the_master_leaves() {
+async fn whoever_waits_for_the_end_of_a_job_is_told_also_when_it_is_over_or_stuck_already_or_the_master_leaves()
+ {
     let mut bench = Bench::new();
     for _ in 0..2 {
         bench.script.put("slow", Mode::Do, Answer::Never);
@@ -647,6 +675,16 @@ async fn whoever_waits_for_the_end_of_a_job_is_told_also_when_it_was_over_long_a
         matches!(unknown, Err(EngineError::UnknownJob(id)) if id == nobody),
         "{unknown:?}"
     );
+    bench.script.put("fails", Mode::Do, failed(Class::Permanent));
+    let pivot = Step {
+        pivot: true,
+        ..step("fails")
+    };
+    let stuck = bench.submit(job(None, "guest/dns", vec![pivot])).await;
+    for _ in 0..2 {
+        let told = bench.engine.ended(stuck).await.unwrap();
+        assert!(matches!(told.status, Status::Stuck { .. }), "{:?}", told.status);
+    }
     let (waited, closed) = tokio::join!(bench.engine.ended(slow), bench.engine.clone().close());
     closed.unwrap();
     assert!(matches!(waited, Err(EngineError::Closed)), "{waited:?}");
