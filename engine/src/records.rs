@@ -173,9 +173,7 @@ fn puts(world: &World, dirty: &Dirty) -> Result<Vec<Put>, CodecError> {
             value: known.map(|known| codec::encode(VERSION, known)).transpose()?,
         });
     }
-    if !dirty.jobs.is_empty() {
-        puts.push(count(world)?);
-    }
+    puts.push(count(world)?);
     let KnownTime { seen, up, jump, .. } = world.clock;
     puts.push(Put {
         key: b"clock".to_vec(),

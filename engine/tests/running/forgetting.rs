@@ -124,6 +124,18 @@ async fn nothing_that_is_as_young_as_an_open_job_is_forgotten() {
 }
 
 #[tokio::test]
+async fn a_master_that_finds_as_many_jobs_as_are_kept_forgets_none() {
+    let mut bench = Bench::new();
+    for number in 0..100 {
+        done(&bench, number).await;
+    }
+    for _ in 0..3 {
+        bench = again(again(bench).await).await;
+        assert_eq!(all(&bench.engine).await.len(), KEPT as usize);
+    }
+}
+
+#[tokio::test]
 async fn an_index_that_counts_no_jobs_is_counted_once() {
     let (bench, _) = busy().await;
     bench.engine.clone().close().await.unwrap();
