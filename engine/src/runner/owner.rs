@@ -157,12 +157,10 @@ impl Owner {
     pub(super) fn run(mut self) {
         let runtime = self.runtime.clone();
         if let Err(error) = self.commit() {
-            return die(&error);
+            die(&error);
         }
         loop {
-            let Some(inputs) = runtime.block_on(self.wait()) else {
-                return;
-            };
+            let inputs = runtime.block_on(self.wait());
             let mut after = Afterwards::default();
             self.core.tick(self.clock.moment());
             for input in inputs {
@@ -173,7 +171,7 @@ impl Owner {
             }
             self.settle_schedules();
             if let Err(error) = self.commit() {
-                return die(&error);
+                die(&error);
             }
             self.tell_what_is_due();
             for reply in after.replies {
@@ -191,39 +189,34 @@ impl Owner {
         }
     }
 
-    /// The next inputs; none, if only time has passed; `None` when nobody can send any more.
-    async fn wait(&mut self) -> Option<Vec<Input>> {
+    /// The next inputs; none, if only time has passed. The owner has a sender itself, so there is always one.
+    async fn wait(&mut self) -> Vec<Input> {
         let mut inputs = Vec::new();
         let stale = self.core.world().sequence > self.indexed;
-        if stale && (self.inbox.is_empty() || self.core.world().sequence - self.indexed > INDEX_LAG) {
-            let asked = if self.inbox.is_empty() {
-                self.idle(INDEX_DELAY, &mut inputs).await
-            } else {
-                false
-            };
-            if !asked && let Err(error) = self.tell_index() {
-                die(&error);
-                return None;
+        if stale && (self.inbox.is_empty() || self.core.world().sequence - self.indexed >= INDEX_LAG) {
+            if self.inbox.is_empty() && self.idle(INDEX_DELAY, &mut inputs).await {
+                return inputs;
             }
-            if asked {
-                return Some(inputs);
+            if let Err(error) = self.tell_index() {
+                die(&error);
             }
         }
         match self.core.next_wait(self.clock.moment()) {
-            None => (self.inbox.recv_many(&mut inputs, BATCH).await > 0).then_some(inputs),
-            Some(wait) => {
-                if !wait.is_zero() {
-                    self.idle(wait, &mut inputs).await;
-                } else {
-                    while inputs.len() < BATCH
-                        && let Ok(input) = self.inbox.try_recv()
-                    {
-                        inputs.push(input);
-                    }
+            None => {
+                self.inbox.recv_many(&mut inputs, BATCH).await;
+            }
+            Some(wait) if wait.is_zero() => {
+                while inputs.len() < BATCH
+                    && let Ok(input) = self.inbox.try_recv()
+                {
+                    inputs.push(input);
                 }
-                Some(inputs)
+            }
+            Some(wait) => {
+                self.idle(wait, &mut inputs).await;
             }
         }
+        inputs
     }
 
     /// Waits for inputs, but not longer than `longest`; says whether there were any.
@@ -231,7 +224,7 @@ impl Owner {
         let sleep = self.clock.sleep(longest);
         tokio::select! {
             biased;
-            count = self.inbox.recv_many(inputs, BATCH) => count > 0,
+            _ = self.inbox.recv_many(inputs, BATCH) => true,
             () = sleep => false,
         }
     }
@@ -480,7 +473,7 @@ fn failure_of(panic: &(dyn std::any::Any + Send)) -> Failure {
 }
 
 /// The store failed in a way that leaves open what is durable.
-fn die(error: &EngineError) {
+fn die(error: &EngineError) -> ! {
     tracing::error!(code = error.code(), %error, "the store failed; the master ends at once, and nothing acknowledged is lost");
-    std::process::abort();
+    std::process::abort()
 }
