@@ -296,11 +296,13 @@ impl Auditor<'_> {
     }
 
     fn segment(&mut self, mut segment: Segment) -> Result<Then, StoreError> {
-        let mut unsealed_before_others = false;
-        if segment.seal.is_none() && self.is_used(segment.number + 1)? {
-            // A running master may have sealed it since.
-            segment = self.open(segment.number)?;
-            unsealed_before_others = segment.seal.is_none();
+        let mut beyond = Ok(());
+        if segment.seal.is_none() {
+            beyond = self.check_spare(segment.number);
+            if beyond.is_err() {
+                // A running master may have sealed it since.
+                segment = self.open(segment.number)?;
+            }
         }
         let Some(seal) = segment.seal else {
             let (end, damage) = match self.quiet_end(&segment)? {
@@ -308,12 +310,10 @@ impl Auditor<'_> {
                 Err(damage) => (usize::try_from(damage.offset).unwrap_or(HEADER), Some(damage)),
             };
             self.frames(&segment, end)?;
-            let damage = damage.or_else(|| {
-                let expected = self.found.audit.head.sequence + 1;
-                let what = "frames follow in the next segment, but this one is not sealed";
-                unsealed_before_others.then(|| segment.damage(end, expected, what))
-            });
-            return damage.map_or(Ok(Then::Stop), |damage| Err(StoreError::Damaged(damage)));
+            return match damage {
+                Some(damage) => Err(StoreError::Damaged(damage)),
+                None => beyond.map(|()| Then::Stop),
+            };
         };
         self.frames(&segment, seal.end)?;
         let gap = segment.bytes()?.split_off(seal.end);
@@ -325,13 +325,11 @@ impl Auditor<'_> {
         Ok(Then::Next)
     }
 
-    /// Whether segment `number` is there and has frames.
-    fn is_used(&self, number: u64) -> Result<bool, StoreError> {
-        match self.open(number) {
-            Ok(segment) => Ok(segment.first.is_some() || segment.seal.is_some()),
-            Err(StoreError::Absent { .. }) => Ok(false),
-            Err(other) => Err(other),
-        }
+    /// Beyond an unsealed segment nothing is written.
+    fn check_spare(&self, number: u64) -> Result<(), StoreError> {
+        let there = segment::list(self.disk, &self.paths.journal)?;
+        let expected = self.found.audit.head.sequence + 1;
+        recover::open_spare(self.paths, (number, &there), expected, |number| self.open(number)).map(drop)
     }
 
     /// The end of an unsealed segment. A master may be writing into it: what looks like damage counts only if it looks

@@ -60,21 +60,22 @@ pub(super) fn survey(
     let mut before = begin;
     let mut number = first;
     loop {
-        let segment = segment::open(disk, paths, id, number, before.sequence + 1)?;
+        let expected = before.sequence + 1;
+        let open = |number| segment::open(disk, paths, id, number, expected);
+        let segment = open(number)?;
         check_link(&segment, before)?;
         kept.push_back(Kept {
-            first: before.sequence + 1,
+            first: expected,
             size: segment.size as u64,
         });
         let Some(seal) = segment.seal else {
-            let rest = &there[there.partition_point(|&other| other <= number)..];
             return Ok(Survey {
                 number: first,
                 begin,
                 kept,
                 current: segment,
                 before,
-                spare: open_spare(disk, paths, id, (number, rest), before)?,
+                spare: open_spare(paths, (number, there), expected, open)?,
             });
         };
         before = seal.last;
@@ -98,28 +99,25 @@ pub(super) fn check_link(segment: &Segment, before: Head) -> Result<(), StoreErr
     Err(StoreError::Damaged(segment.damage(HEADER, expected, what)))
 }
 
-fn open_spare(
-    disk: &Disk,
+/// Opens the segments beyond the `current` one, which is not sealed: they are prepared, and nothing is in them.
+pub(super) fn open_spare(
     paths: &Paths,
-    id: Uuid,
-    (current, rest): (u64, &[u64]),
-    before: Head,
+    (current, there): (u64, &[u64]),
+    expected: u64,
+    open: impl Fn(u64) -> Result<Segment, StoreError>,
 ) -> Result<Vec<Segment>, StoreError> {
+    let beyond = &there[there.partition_point(|&number| number <= current)..];
     let mut spare = Vec::new();
-    for (number, &there) in (current + 1..).zip(rest) {
+    for (number, &there) in (current + 1..).zip(beyond) {
         if number != there {
             return Err(StoreError::Absent {
                 path: paths.journal.join(segment::name(number)),
             });
         }
-        let segment = segment::open(disk, paths, id, number, before.sequence + 1)?;
+        let segment = open(number)?;
         if !segment.untouched || segment.seal.is_some() {
             let what = "frames follow, but the segment before is not sealed";
-            return Err(StoreError::Damaged(segment.damage(
-                HEADER,
-                before.sequence + 1,
-                what,
-            )));
+            return Err(StoreError::Damaged(segment.damage(HEADER, expected, what)));
         }
         spare.push(segment);
     }
