@@ -180,6 +180,11 @@ fn without_a_whole_snapshot_a_lost_index_is_made_from_the_archive_or_not_at_all(
             };
             let opened = Local::open(&directory, accepting).unwrap();
             assert_eq!(codes(&opened)[0], "VSJ0122");
+            let last = |folder| files(&directory.join(folder)).pop().unwrap();
+            assert!(
+                last("journal").file_name() > last("archive").file_name(),
+                "no number is used twice"
+            );
             // Nothing has the state, so all begins anew; and goes on.
             let mut store = has_state(opened, 0);
             write(&mut store, 100).unwrap();
@@ -217,6 +222,49 @@ fn an_index_that_is_whole_needs_no_snapshot_and_another_one_is_written_at_once()
     let mut store = has_state(open(folder.path()).unwrap(), 400);
     write(&mut store, 1).unwrap();
     assert!(!files(&folder.path().join("snapshots")).is_empty());
+}
+
+#[test]
+fn an_index_that_ended_before_what_is_kept_of_the_journal_is_made_from_the_newest_snapshot() {
+    let folder = folder();
+    let (index, old) = (folder.path().join("index"), folder.path().join("old"));
+    let mut store = open(folder.path()).unwrap().store;
+    write(&mut store, 20).unwrap();
+    drop(store);
+    fs::rename(&index, &old).unwrap();
+    let mut store = has_state(open(folder.path()).unwrap(), 20);
+    write(&mut store, 400).unwrap();
+    drop(store);
+    fs::remove_dir_all(&index).unwrap();
+    fs::rename(&old, &index).unwrap();
+    let opened = open(folder.path()).unwrap();
+    assert_eq!(codes(&opened), ["VSJ0120"]);
+    assert!(opened.indexed.sequence > 350, "{}", opened.indexed);
+    has_state(opened, 420);
+}
+
+#[test]
+fn a_store_of_which_only_snapshots_or_the_archive_are_left_is_refused() {
+    for left in ["snapshots", "archive"] {
+        let folder = folder();
+        written(folder.path(), options());
+        let journal = folder.path().join("journal");
+        fs::remove_file(folder.path().join("store")).unwrap();
+        for gone in ["journal", "index", "snapshots", "archive"] {
+            if gone != left {
+                fs::remove_dir_all(folder.path().join(gone)).unwrap();
+            }
+        }
+        match open(folder.path()).unwrap_err() {
+            StoreError::Absent { path } => assert_eq!(path, journal),
+            other => panic!("{other}"),
+        }
+        let accepting = LocalOptions {
+            accept_loss: true,
+            ..options()
+        };
+        has_state(Local::open(folder.path(), accepting).unwrap(), 0);
+    }
 }
 
 #[test]

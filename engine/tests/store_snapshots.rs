@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use store_bounded::{every, write};
 use store_model::{catch_up, check_frames, check_index, folder};
-use vsjob_engine::store::{Faults, Head, Local, LocalOptions, Opened, Operation, Store, StoreError, Warning};
+use vsjob_engine::store::{
+    Faults, Head, Local, LocalOptions, Opened, Operation, Purpose, Put, Store, StoreError, Warning,
+};
 
 fn options() -> LocalOptions {
     every(2 << 10)
@@ -145,6 +147,53 @@ fn a_snapshot_of_frames_that_the_journal_does_not_have_is_refused() {
     fs::remove_dir_all(directory.join("index")).unwrap();
     let refusal = open(&directory).unwrap_err();
     assert!(matches!(refusal, StoreError::Missing { .. }), "{refusal}");
+}
+
+#[test]
+fn a_master_that_is_started_again_and_again_saves_its_state_as_often_as_one_that_goes_on() {
+    let folder = folder();
+    for _ in 0..60 {
+        let mut store = Local::open(folder.path(), every(8 << 10)).unwrap().store;
+        let head = store.append(&[vec![1; 1000]], Purpose::Finish).unwrap();
+        store.index(head, Vec::new());
+        store.flush().unwrap();
+    }
+    let kept = snapshots(folder.path());
+    let between = frame(&kept[1]) - frame(&kept[0]);
+    // Eight of them are more than 8 KiB; and so are seven, where a segment ends that an eighth does not fit into.
+    assert!(
+        (6..=9).contains(&between),
+        "{between} frames between two snapshots"
+    );
+}
+
+#[test]
+fn a_large_state_is_saved_more_seldom_but_once_in_a_quarter_of_the_journal_s_limit() {
+    const FRAME: u64 = 1072;
+    for (journal_limit, period) in [(1 << 20, 30 << 10), (64 << 10, 16 << 10)] {
+        let folder = folder();
+        let limited = LocalOptions {
+            journal_limit,
+            ..options()
+        };
+        let mut store = Local::open(folder.path(), limited).unwrap().store;
+        let mut changes = vec![Put {
+            key: b"large".to_vec(),
+            value: Some(vec![1; 30 << 10]),
+        }];
+        for _ in 0..120 {
+            let head = store.append(&[vec![1; 1000]], Purpose::Finish).unwrap();
+            store.index(head, std::mem::take(&mut changes));
+            store.flush().unwrap();
+        }
+        let kept = snapshots(folder.path());
+        let between = (frame(&kept[1]) - frame(&kept[0])) * FRAME;
+        // Each is of what the index had come to: the last frame, or the one before.
+        assert!(
+            between.abs_diff(period) <= 2 * FRAME,
+            "{between} bytes of the journal between two snapshots"
+        );
+    }
 }
 
 /// Fails the n-th operation on a file of a folder, once.

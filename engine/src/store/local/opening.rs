@@ -92,7 +92,7 @@ impl Opening {
         let journal = self.journal(id, &ended.survey, ended.tail);
         let unsaved = match snapshots {
             [] if ended.survey.number == 1 => Some((1, 0)),
-            [_, newest] if self.unusable.is_empty() => Some((newest.begin.segment, newest.begin.offset)),
+            [_, newest] => Some((newest.begin.segment, newest.begin.offset)),
             // Unless two snapshots can be relied on, the next one is due at once.
             _ => None,
         };
