@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use vsjob_engine::store::{Local, LocalOptions, Purpose, Store};
+use vsjob_engine::store::{Local, LocalOptions, Purpose, Store, StoreError};
 
 fn options(segment_size: u64) -> LocalOptions {
     LocalOptions {
@@ -47,4 +47,18 @@ fn a_frame_may_end_anywhere_in_a_segment() {
         let written = opens_again(4 << 10, &vec![vec![length]; 12]);
         assert_eq!(written, Ok(()), "frames of {length} bytes");
     }
+}
+
+#[test]
+fn the_largest_frame_takes_a_whole_segment_and_a_larger_one_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = Local::open(directory.path(), options(4 << 10)).unwrap().store;
+    let Err(StoreError::TooLarge { limit, .. }) = store.append(&[vec![b'x'; 4 << 10]], Purpose::Finish)
+    else {
+        panic!("it is larger than a segment");
+    };
+    let largest = usize::try_from(limit).unwrap();
+    assert_eq!(opens_again(4 << 10, &vec![vec![largest]; 3]), Ok(()));
+    let refusal = opens_again(4 << 10, &[vec![largest + 1]]).unwrap_err();
+    assert!(refusal.contains("larger than"), "{refusal}");
 }

@@ -126,6 +126,31 @@ fn a_failed_fdatasync_is_final() {
 }
 
 #[test]
+fn a_segment_that_cannot_be_made_on_a_disk_with_room_is_final() {
+    let folder = folder();
+    let faults: Arc<Failing> = Arc::default();
+    faults.all(Operation::Allocate, io::ErrorKind::Other);
+    drop(open(folder.path()).unwrap());
+    fs::remove_file(folder.path().join("journal/00000002.seg")).unwrap();
+    let mut store = Local::open(folder.path(), options(faults.clone())).unwrap().store;
+    let failed = loop {
+        let before = store.head();
+        if let Err(error) = store.append(&batch(before, 1), Purpose::Finish) {
+            break error;
+        }
+    };
+    assert!(
+        matches!(failed, StoreError::Io { .. }) && !failed.is_refusal(),
+        "{failed}"
+    );
+    faults.heal();
+    let again = store
+        .append(&batch(store.head(), 1), Purpose::Finish)
+        .unwrap_err();
+    assert!(matches!(again, StoreError::Stopped), "{again}");
+}
+
+#[test]
 fn a_disk_that_fills_up_at_any_write_loses_nothing_and_goes_on_when_there_is_room() {
     let mut refused = 0;
     for (nth, lasting) in (1..30).flat_map(|nth| [(nth, false), (nth, true)]) {
@@ -157,25 +182,24 @@ fn a_disk_that_fills_up_at_any_write_loses_nothing_and_goes_on_when_there_is_roo
 }
 
 #[test]
-fn a_full_disk_keeps_the_reserve_for_running_jobs() {
+fn a_full_disk_keeps_the_reserve_for_running_jobs_to_the_last_byte() {
     let folder = folder();
     let faults: Arc<Failing> = Arc::default();
     let mut store = Local::open(folder.path(), options(faults.clone())).unwrap().store;
     faults.all(Operation::Allocate, io::ErrorKind::StorageFull);
-    while store.admits(Purpose::NewWork).is_ok() {
-        let before = store.head();
-        store.append(&batch(before, 1), Purpose::Finish).unwrap();
+    let frame = [vec![1; 72]];
+    let room = |store: &Local| store.reader().usage().unwrap().room;
+    for purpose in [Purpose::NewWork, Purpose::Finish] {
+        let refusal = loop {
+            if let Err(error) = store.append(&frame, purpose) {
+                break error;
+            }
+        };
+        assert!(matches!(refusal, StoreError::Full { .. }), "{refusal}");
+        let reserve = if purpose == Purpose::NewWork { 2 << 10 } else { 0 };
+        let left = room(&store);
+        assert!((reserve..reserve + 144).contains(&left), "{left} bytes are left");
     }
-    let mut finished = 0;
-    let refusal = loop {
-        let before = store.head();
-        match store.append(&batch(before, 1), Purpose::Finish) {
-            Ok(_) => finished += 1,
-            Err(error) => break error,
-        }
-    };
-    assert!(finished >= 4, "{finished} records of running jobs found room");
-    assert!(matches!(refusal, StoreError::Full { .. }), "{refusal}");
 }
 
 #[test]
@@ -219,6 +243,71 @@ fn a_journal_at_its_limit_refuses_new_work_and_lets_running_jobs_finish() {
 }
 
 #[test]
+fn new_work_is_taken_up_to_the_last_byte_of_the_limit() {
+    let folder = folder();
+    let limited = LocalOptions {
+        // A segment takes 56 of the frames below, and half of one 28.
+        journal_limit: 12 << 10,
+        ..options(Arc::default())
+    };
+    let mut store = Local::open(folder.path(), limited).unwrap().store;
+    let frame = [vec![1; 72]];
+    for _ in 0..56 + 28 {
+        store.append(&frame, Purpose::NewWork).unwrap();
+    }
+    for refusal in [
+        store.admits(Purpose::NewWork).unwrap_err(),
+        store.append(&frame, Purpose::NewWork).unwrap_err(),
+    ] {
+        assert!(matches!(refusal, StoreError::Limit { .. }), "{refusal}");
+    }
+    store.admits(Purpose::Finish).unwrap();
+    store.append(&frame, Purpose::Finish).unwrap();
+}
+
+#[test]
+fn with_less_free_space_than_is_wanted_only_running_jobs_go_on() {
+    let folder = folder();
+    let full = LocalOptions {
+        min_free: u64::MAX,
+        ..options(Arc::default())
+    };
+    let mut store = Local::open(folder.path(), full).unwrap().store;
+    for refusal in [
+        store.admits(Purpose::NewWork).unwrap_err(),
+        store
+            .append(&batch(Head::EMPTY, 1), Purpose::NewWork)
+            .unwrap_err(),
+    ] {
+        assert!(matches!(refusal, StoreError::Full { .. }), "{refusal}");
+    }
+    store.admits(Purpose::Finish).unwrap();
+    store.append(&batch(Head::EMPTY, 1), Purpose::Finish).unwrap();
+}
+
+#[test]
+fn a_master_that_starts_on_a_full_disk_has_all_the_room_that_was_prepared_before() {
+    // A segment takes 56 of these frames.
+    let prepared = 2 * 56;
+    for at_once in [1, prepared] {
+        let folder = folder();
+        drop(open(folder.path()).unwrap());
+        let faults: Arc<Failing> = Arc::default();
+        faults.all(Operation::Allocate, io::ErrorKind::StorageFull);
+        let mut store = Local::open(folder.path(), options(faults)).unwrap().store;
+        for left in (0..prepared).rev().step_by(at_once) {
+            store
+                .append(&vec![vec![1; 72]; at_once], Purpose::Finish)
+                .unwrap();
+            let room = store.reader().usage().unwrap().room;
+            assert_eq!(room, (left + 1 - at_once) as u64 * 144, "{at_once}");
+        }
+        let refusal = store.append(&[Vec::new()], Purpose::Finish).unwrap_err();
+        assert!(matches!(refusal, StoreError::Full { .. }), "{refusal}");
+    }
+}
+
+#[test]
 fn a_frame_larger_than_a_segment_is_refused_and_a_batch_larger_than_one_is_spread() {
     let folder = folder();
     let mut store = open(folder.path()).unwrap().store;
@@ -230,6 +319,37 @@ fn a_frame_larger_than_a_segment_is_refused_and_a_batch_larger_than_one_is_sprea
     assert_eq!(store.head(), head);
     check_frames(&*store.reader(), 200).unwrap();
     assert_eq!(store.reader().verify().unwrap().frames, 200);
+}
+
+#[test]
+fn a_batch_at_the_end_of_a_segment_is_kept_as_a_whole_or_not_at_all() {
+    let mut fates = [0, 0];
+    for (operation, nth) in [Operation::Write, Operation::Sync]
+        .into_iter()
+        .flat_map(|operation| (1..4).map(move |nth| (operation, nth)))
+    {
+        let folder = folder();
+        let faults: Arc<Failing> = Arc::default();
+        let mut store = Local::open(folder.path(), options(faults.clone())).unwrap().store;
+        // One more of them would fill the segment.
+        for _ in 0..55 {
+            store.append(&[vec![1; 72]], Purpose::Finish).unwrap();
+        }
+        faults.set(operation, nth, false, io::ErrorKind::Other);
+        let appended = store.append(&vec![vec![1; 72]; 3], Purpose::Finish);
+        drop(store);
+        let found = open(folder.path()).unwrap().store.head().sequence;
+        assert!(
+            [55, 58].contains(&found),
+            "{found} frames after {operation:?} {nth}"
+        );
+        match appended {
+            Ok(_) => assert_eq!(found, 58),
+            Err(error) => assert!(!error.is_refusal(), "{error}"),
+        }
+        fates[usize::from(found == 58)] += 1;
+    }
+    assert!(fates[0] > 0 && fates[1] > 0, "{fates:?}");
 }
 
 #[test]
