@@ -211,7 +211,13 @@ fn an_index_that_has_no_room_waits_in_memory_and_holds_up_nobody() {
         ..options(Arc::default())
     };
     let mut store = Local::open(folder.path(), full).unwrap().store;
-    let head = write(&mut store, 50);
+    let head = write(&mut store, 1);
+    assert_eq!(
+        store.reader().usage().unwrap().index_backlog,
+        puts(1).len() as u64
+    );
+    assert_eq!(head.sequence, 1);
+    let head = write(&mut store, 49);
     check_index(&*store.reader(), head).unwrap();
     store.flush().unwrap();
     drop(store);
@@ -299,8 +305,9 @@ fn a_master_that_starts_on_a_full_disk_has_all_the_room_that_was_prepared_before
             store
                 .append(&vec![vec![1; 72]; at_once], Purpose::Finish)
                 .unwrap();
-            let room = store.reader().usage().unwrap().room;
-            assert_eq!(room, (left + 1 - at_once) as u64 * 144, "{at_once}");
+            let usage = store.reader().usage().unwrap();
+            assert_eq!(usage.journal, 2 * (8 << 10));
+            assert_eq!(usage.room, (left + 1 - at_once) as u64 * 144, "{at_once}");
         }
         let refusal = store.append(&[Vec::new()], Purpose::Finish).unwrap_err();
         assert!(matches!(refusal, StoreError::Full { .. }), "{refusal}");
@@ -388,6 +395,24 @@ fn a_batch_torn_at_any_sector_is_cut_as_a_whole_with_a_warning() {
 }
 
 #[test]
+fn only_an_index_that_was_flushed_last_of_all_is_marked_as_clean() {
+    let folder = folder();
+    let mark = || fs::read_to_string(folder.path().join("index.mark")).unwrap();
+    let mut store = open(folder.path()).unwrap().store;
+    write(&mut store, 5);
+    store.flush().unwrap();
+    let usage = store.reader().usage().unwrap();
+    assert!(usage.index > 1 && usage.index_backlog == 0, "{usage:?}");
+    drop(store);
+    assert_eq!(mark(), "clean\n");
+    let mut store = open(folder.path()).unwrap().store;
+    store.flush().unwrap();
+    write(&mut store, 5);
+    drop(store);
+    assert!(mark().starts_with("open "));
+}
+
+#[test]
 fn an_index_that_a_power_cut_found_open_is_rebuilt() {
     let folder = folder();
     let mut store = open(folder.path()).unwrap().store;
@@ -395,6 +420,9 @@ fn an_index_that_a_power_cut_found_open_is_rebuilt() {
     drop(store);
     fs::write(folder.path().join("index.mark"), "open another-boot\n").unwrap();
     let opened = open(folder.path()).unwrap();
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let mark = fs::read_to_string(folder.path().join("index.mark")).unwrap();
+    assert_eq!(mark, format!("open {boot}"));
     assert_eq!(opened.indexed, Head::EMPTY);
     assert_eq!(opened.warnings[0].code, "VSJ0120");
     let mut store = opened.store;

@@ -152,7 +152,14 @@ fn a_refusal_names_the_place_and_an_accepted_loss_keeps_all_that_is_good_before_
         match open(&directory, false) {
             Err(StoreError::Damaged(found)) => {
                 let place = (usize::try_from(found.offset).unwrap(), found.sequence);
-                assert_eq!((found.file, place), (file.clone(), case.place), "{what}");
+                assert_eq!((&found.file, place), (&file, case.place), "{what}");
+                let audited = audit(&directory).unwrap().damage.unwrap();
+                assert_eq!(
+                    (audited.file, audited.offset),
+                    (found.file, found.offset),
+                    "{what}"
+                );
+                assert_eq!(audited.sequence, found.sequence, "{what}");
             }
             other => panic!("{what}: {other:?}"),
         }
@@ -205,7 +212,8 @@ fn a_missing_segment_is_refused_with_its_name_even_if_it_was_only_prepared() {
             Err(StoreError::Absent { path }) => assert_eq!(path, gap),
             other => panic!("{other:?}"),
         }
-        assert_eq!(audit(folder.path()).unwrap().damage.unwrap().file, gap);
+        let found = audit(folder.path()).unwrap().damage.unwrap();
+        assert_eq!((found.file, found.sequence), (gap, kept + 1));
         assert_eq!(open(folder.path(), true).unwrap().store.head().sequence, kept);
     }
 }
@@ -265,6 +273,11 @@ fn a_store_without_its_id_has_that_of_its_segments_and_one_of_another_format_is_
     fs::remove_file(&id).unwrap();
     assert_eq!(open(folder.path(), false).unwrap().store.head().sequence, FRAMES);
     assert_eq!(fs::read_to_string(&id).unwrap(), written);
+    fs::remove_file(&id).unwrap();
+    std::os::unix::fs::symlink(&id, &id).unwrap();
+    let unreadable = open(folder.path(), false).unwrap_err();
+    assert!(matches!(unreadable, StoreError::Io { .. }), "{unreadable}");
+    fs::remove_file(&id).unwrap();
     for foreign in [
         "vsjob store 2\n00000000-0000-0000-0000-000000000000\n",
         "vsjob store 1\nnone\n",
@@ -315,4 +328,51 @@ fn a_disk_that_fails_is_no_loss_that_could_be_accepted() {
         (opened.store.head().sequence, opened.warnings[0].code),
         (FRAMES, "VSJ0121")
     );
+}
+
+#[test]
+fn a_segment_that_cannot_be_opened_is_not_taken_for_one_that_is_missing() {
+    let folder = folder();
+    write(folder.path(), FRAMES, 1);
+    let file = segment(folder.path(), 2);
+    fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    let refusal = open(folder.path(), true).unwrap_err();
+    assert!(matches!(refusal, StoreError::Io { .. }), "{refusal}");
+}
+
+#[test]
+fn what_is_damaged_behind_the_index_is_found_when_it_is_read_with_its_place() {
+    let folder = folder();
+    write(folder.path(), FRAMES, 1);
+    let reader = open(folder.path(), false).unwrap().store.reader();
+    let file = segment(folder.path(), 2);
+    let whole = fs::read(&file).unwrap();
+    let cases: [(fn(&mut [u8]), u64, _); 4] = [
+        (|s| s[1142] ^= 1, 56, (1072, 64)),
+        (|s| s[SEAL..].fill(0), 56, (SEAL, 57)),
+        (|s| s[SEAL..].fill(0), 112, (SEAL, 113)),
+        (last, 56, (SEAL, 112)),
+    ];
+    for (damage, after, place) in cases {
+        let mut damaged = whole.clone();
+        damage(&mut damaged);
+        fs::write(&file, damaged).unwrap();
+        match reader.frames_after(after).find_map(Result::err) {
+            Some(StoreError::Damaged(found)) => {
+                let at = (usize::try_from(found.offset).unwrap(), found.sequence);
+                assert_eq!((&found.file, at), (&file, place));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // The last of them.
+    let audited = audit(folder.path()).unwrap().damage.unwrap();
+    assert_eq!((audited.offset, audited.sequence), (8128, 113));
+}
+
+/// Has the seal name another frame as the last.
+fn last(segment: &mut [u8]) {
+    segment[SEAL + 24] ^= 1;
+    finish(&mut segment[SEAL..]);
 }
