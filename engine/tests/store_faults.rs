@@ -92,7 +92,8 @@ fn last_segment(directory: &Path) -> PathBuf {
     let mut segments: Vec<_> = fs::read_dir(directory.join("journal"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| fs::read(path).unwrap()[64] != 0)
+        // One that is being prepared may be empty yet.
+        .filter(|path| fs::read(path).unwrap().get(64).is_some_and(|byte| *byte != 0))
         .collect();
     segments.sort();
     segments.pop().unwrap()

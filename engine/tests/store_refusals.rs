@@ -348,7 +348,7 @@ fn what_is_damaged_behind_the_index_is_found_when_it_is_read_with_its_place() {
     let reader = open(folder.path(), false).unwrap().store.reader();
     let file = segment(folder.path(), 2);
     let whole = fs::read(&file).unwrap();
-    let cases: [(fn(&mut [u8]), u64, _); 4] = [
+    let cases: [(Damage, u64, _); 4] = [
         (|s| s[1142] ^= 1, 56, (1072, 64)),
         (|s| s[SEAL..].fill(0), 56, (SEAL, 57)),
         (|s| s[SEAL..].fill(0), 112, (SEAL, 113)),
@@ -370,6 +370,9 @@ fn what_is_damaged_behind_the_index_is_found_when_it_is_read_with_its_place() {
     let audited = audit(folder.path()).unwrap().damage.unwrap();
     assert_eq!((audited.offset, audited.sequence), (8128, 113));
 }
+
+/// What befalls a segment.
+type Damage = fn(&mut [u8]);
 
 /// Has the seal name another frame as the last.
 fn last(segment: &mut [u8]) {

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use vsjob_engine::{Class, Command, EngineError, JobId, Mode, Status, Step, StepState, UndoKind};
+use vsjob_engine::{
+    Arg, Class, Command, EngineError, JobId, Mode, Status, Step, StepNo, StepState, UndoKind, Value,
+};
 
 use crate::bench::{Answer, Bench, actor, failed, job, step};
 
@@ -205,4 +207,40 @@ async fn what_waits_for_its_next_try_is_tried_at_once_when_somebody_says_so() {
             "{mode:?}, {command:?}: {spent:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_plan_that_cannot_be_is_no_job() {
+    let bench = Bench::new();
+    let reads = |from: u16| Step {
+        args: vec![Arg {
+            name: "a".to_owned(),
+            value: Value::Output {
+                step: StepNo(from),
+                key: "b".to_owned(),
+            },
+        }],
+        ..step("reads")
+    };
+    let pivot = || Step {
+        pivot: true,
+        ..step("pivot")
+    };
+    for (steps, why) in [
+        (vec![], "no steps"),
+        (vec![pivot(), pivot()], "more than one pivot"),
+        (vec![step("a"), reads(1)], "not before it"),
+        (vec![reads(1), step("a")], "not before it"),
+    ] {
+        let refused = bench.engine.submit(job(None, LDAP, steps)).await;
+        let error = refused.unwrap_err();
+        assert!(
+            error.code() == "VSJ0008" && error.to_string().contains(why),
+            "{error}"
+        );
+    }
+    let id = bench
+        .submit(job(None, "guest/ldap", vec![step("a"), pivot()]))
+        .await;
+    assert_eq!(bench.end(id).await.status, Status::Succeeded);
 }

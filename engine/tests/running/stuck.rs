@@ -176,6 +176,7 @@ async fn a_gating_undo_is_skipped_only_if_somebody_vouches_for_it_and_then_the_r
         let stuck = stuck_at_a_gate(&bench).await;
         let why = refused(&bench, stuck.id, Command::Skip(None)).await;
         assert!(matches!(why, Unvouched::NothingSaid { step: StepNo(1), .. }));
+        assert!(why.to_string().contains("`gate`"), "{why}");
         assert!(!undone(&bench).contains(&"first".to_owned()));
 
         let command = Command::Skip(Some(said));
@@ -357,6 +358,30 @@ async fn a_job_at_its_pivot_is_turned_back_and_one_that_is_past_it_is_not() {
     let steps = vec![gating("gate", "vsh-01"), pivot("vsh-02"), on("last", "vsh-01")];
     let past = self::stuck(&bench, steps).await;
     let why = refused(&bench, past.id, command).await;
+    assert_eq!(why, Unvouched::NotAtPivot);
+}
+
+#[tokio::test]
+async fn a_job_whose_pivot_has_not_begun_is_not_at_it() {
+    let bench = Bench::new();
+    for guest in ["guest/a", "guest/b", "guest/c", "guest/d"] {
+        bench.script.put("slow", Mode::Do, Answer::Never);
+        bench.submit(job(None, guest, vec![on("slow", "vsh-02")])).await;
+    }
+    let steps = vec![on("first", "vsh-01"), pivot("vsh-02")];
+    let id = bench.submit(job(None, "guest/ldap", steps)).await;
+    let waits = |job: &Job| job.steps[0].state == StepState::Succeeded && job.current() == Some(StepNo(1));
+    bench.until(id, waits).await;
+    bench.order(id, Command::Pause).await;
+    let waiting = bench
+        .until(id, |job| matches!(job.status, Status::Paused(_)))
+        .await;
+    assert!(
+        waiting
+            .step(StepNo(1))
+            .is_none_or(|record| record.state == StepState::Planned)
+    );
+    let why = refused(&bench, id, Command::TurnBack { host_is_off: false }).await;
     assert_eq!(why, Unvouched::NotAtPivot);
 }
 
