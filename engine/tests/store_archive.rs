@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use store_bounded::{SEGMENT, every, write};
 use store_model::{Wrong, catch_up, check_frames, check_index, folder, payload};
 use vsjob_engine::store::{
-    Faults, Head, Local, LocalOptions, Opened, Operation, Store, StoreError, audit, copy,
+    Faults, Head, Local, LocalOptions, Opened, Operation, Store, StoreError, audit, copy, exists,
 };
 
 fn options() -> LocalOptions {
@@ -94,6 +94,19 @@ fn a_journal_goes_on_beyond_its_limit_because_what_is_archived_does_not_count() 
 }
 
 #[test]
+fn nothing_is_archived_before_there_are_two_snapshots() {
+    let folder = folder();
+    let seldom = every(2 * SEGMENT);
+    let mut store = Local::open(folder.path(), seldom).unwrap().store;
+    let snapshots = || files(&folder.path().join("snapshots")).len();
+    while snapshots() < 2 {
+        assert!(files(&folder.path().join("archive")).is_empty());
+        write(&mut store, 4).unwrap();
+    }
+    assert!(!files(&folder.path().join("archive")).is_empty());
+}
+
+#[test]
 fn reading_begins_at_any_archived_frame() {
     let folder = folder();
     written(folder.path(), options());
@@ -114,12 +127,15 @@ fn the_oldest_of_the_archive_is_removed_and_the_audit_says_from_where_it_verifie
         archive_limit: 2 * SEGMENT,
         ..options()
     };
-    written(folder.path(), pruned.clone());
+    written(folder.path(), options());
+    let mut store = Local::open(folder.path(), pruned.clone()).unwrap().store;
+    write(&mut store, 20).unwrap();
+    drop(store);
     assert_eq!(files(&folder.path().join("archive")).len(), 2);
     let found = audit(folder.path()).unwrap();
-    assert_eq!((found.damage, found.first + found.frames), (None, 401));
+    assert_eq!((found.damage, found.first + found.frames), (None, 421));
     lose_index(folder.path());
-    let store = has_state(Local::open(folder.path(), pruned).unwrap(), 400);
+    let store = has_state(Local::open(folder.path(), pruned).unwrap(), 420);
     let reader = store.reader();
     assert_eq!(reader.verify().unwrap().first, found.first);
     assert_eq!(reader.frames_after(found.first - 1).count() as u64, found.frames);
@@ -318,6 +334,7 @@ fn a_copy_of_a_store_in_use_has_all_that_an_opening_needs() {
         }
     });
     let to = folder.path().join("last");
+    assert!(exists(&from).unwrap() && !exists(&to).unwrap());
     let copied = copy(&from, &to).unwrap();
     assert!(copied.first > 1, "the archive is not copied");
     has_state(open(&to).unwrap(), 1500);

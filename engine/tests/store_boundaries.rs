@@ -50,6 +50,13 @@ fn a_frame_may_end_anywhere_in_a_segment() {
 }
 
 #[test]
+fn a_segment_may_have_any_size() {
+    for length in [4096, (1 << 20) + 512] {
+        assert_eq!(opens_again(length, &[vec![100], vec![200]]), Ok(()), "{length}");
+    }
+}
+
+#[test]
 fn the_largest_frame_takes_a_whole_segment_and_a_larger_one_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = Local::open(directory.path(), options(4 << 10)).unwrap().store;

@@ -433,6 +433,26 @@ mod tests {
     }
 
     #[test]
+    fn one_of_a_newer_version_is_refused_and_not_taken_for_a_damaged_one() {
+        let (_folder, path) = written(few_records());
+        let begin = codec::encode(VERSION + 1, &Part::Begin(begin())).unwrap();
+        let length = u32::try_from(begin.len()).unwrap().to_le_bytes();
+        std::fs::write(&path, [&MAGIC[..], &length, &begin].concat()).unwrap();
+        let refusal = read_all(&path).unwrap_err();
+        assert!(matches!(refusal, StoreError::Foreign { .. }), "{refusal}");
+    }
+
+    #[test]
+    fn one_that_has_been_cut_is_told_of_with_the_place() {
+        let (_folder, path) = written(few_records());
+        std::fs::write(&path, &MAGIC[..]).unwrap();
+        match read_all(&path) {
+            Err(StoreError::Snapshot(damage)) => assert_eq!(damage.offset, MAGIC.len() as u64),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
     fn no_changed_byte_and_no_length_is_taken_for_a_snapshot() {
         let (_folder, path) = written(few_records());
         let whole = std::fs::read(&path).unwrap();
