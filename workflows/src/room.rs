@@ -231,4 +231,44 @@ mod tests {
         assert!(placed["a"].is_err());
         assert_eq!(placed["b"], at("v1"));
     }
+
+    #[test]
+    fn a_guest_fits_where_there_is_just_enough_memory_and_more_disk_than_it_takes() {
+        let takes = |memory, disk| Takes {
+            memory,
+            disk,
+            device: None,
+        };
+        let room = room(100, 210).unwrap();
+        let fits = |memory, disk| takes(memory * MIB, disk * MIB).fits(&room);
+        assert_eq!(fits(100, 199), Ok(()));
+        // With a twentieth more.
+        assert_eq!(
+            fits(100, 200),
+            Err("210 MiB of disk are needed, 210 MiB are free".to_owned())
+        );
+        assert_eq!(
+            fits(101, 1),
+            Err("101 MiB of memory are needed, 100 MiB are free".to_owned())
+        );
+    }
+
+    #[test]
+    fn amounts_and_reasons_are_short() {
+        for (amount, shown) in [
+            (0, "0 B"),
+            (10_239, "10239 B"),
+            (10_240, "10 KiB"),
+            (10 << 20, "10 MiB"),
+            (10 << 30, "10 GiB"),
+            (20_000 << 30, "20000 GiB"),
+        ] {
+            assert_eq!(bytes(amount), shown);
+        }
+        let reasons = |count: usize, length: usize| in_short(&vec!["x".repeat(length); count]);
+        assert_eq!(reasons(0, 1), "there is no other host");
+        assert_eq!(reasons(4, 1), "x; x; x; x");
+        assert_eq!(reasons(6, 1), "x; x; x; x; and 2 more");
+        assert_eq!((reasons(1, 800).len(), reasons(1, 801).len()), (800, 800));
+    }
 }

@@ -180,3 +180,66 @@ fn a_guest_asks_the_nameservers_of_its_network_or_else_those_of_all() {
         vsjob_workers::Networks::parse("networks.conf", "1,10.0.1.0/24,10.0.1.1,foo.bar,\n").unwrap();
     assert_eq!(servers(&site, ""), "10.0.0.53 foo.bar");
 }
+
+#[test]
+fn the_masters_rsync_reaches_a_host_as_slaves_conf_says() {
+    let reach = |slaves: &str| {
+        let plan = plan_on(&site_of(slaves), "backup", "name=ldap");
+        ["source", "shell", "remote"].map(|name| given_as(&plan, name).pop().unwrap())
+    };
+    let shell = "ssh -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5";
+    assert_eq!(reach("vsh-01\n"), ["vsh-01:", shell, "rsync"]);
+    assert_eq!(
+        reach("vsh-01:address=10.0.0.7,port=2222,user=ops\n"),
+        ["ops@10.0.0.7:", &format!("{shell} -p 2222"), "sudo -n rsync"]
+    );
+    assert_eq!(
+        reach("vsh-01:address=fd00::7,user=root\n"),
+        ["root@[fd00::7]:", shell, "rsync"]
+    );
+}
+
+/// Generations like those of the site, with `etc` in the manifest of the only one.
+fn with_a_file(site: &Site, folder: &std::path::Path) -> std::path::PathBuf {
+    let inner = "ldap/20261128T023000000Z-1f2e3d4c";
+    let (from, to) = (
+        site.generations.folder.join(inner),
+        folder.join("generations").join(inner),
+    );
+    std::fs::create_dir_all(&to).unwrap();
+    let manifest = "d 755 0 0 0 1.000000000 2 -+- etc\0";
+    std::fs::write(to.join("manifest"), manifest).unwrap();
+    let text = std::fs::read(from.join("generation.json")).unwrap();
+    let mut generation: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    generation["manifest"] = blake3::hash(manifest.as_bytes()).to_hex().as_str().into();
+    std::fs::write(to.join("generation.json"), generation.to_string()).unwrap();
+    folder.join("generations")
+}
+
+#[test]
+fn files_come_into_a_new_folder_of_the_master_and_nowhere_else() {
+    let mut site = site();
+    let there = tempfile::tempdir().unwrap();
+    site.generations.folder = with_a_file(&site, there.path());
+    let new = there.path().join("new").display().to_string();
+    let given = |to: &str| format!("name=ldap path=etc to={to}");
+    assert_eq!(
+        given_as(&plan_on(&site, "restore", &given(&new)), "to").first(),
+        Some(&new)
+    );
+    let generations = site.generations.folder.join("new").display().to_string();
+    let above = format!("{}/..", there.path().display());
+    let nowhere = format!("{new}/in/it");
+    for (to, why) in [
+        ("new", "no absolute path"),
+        ("/", "no absolute path"),
+        (above.as_str(), "no absolute path"),
+        (there.path().to_str().unwrap(), "is there already"),
+        (generations.as_str(), "generations are there"),
+        (nowhere.as_str(), "is not there"),
+    ] {
+        let refused = operation("restore").unwrap().plan(&parameters(&given(to)), &site);
+        let said = refused.unwrap_err().to_string();
+        assert!(said.contains(why), "{to}: {said}");
+    }
+}
