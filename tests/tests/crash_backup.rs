@@ -133,61 +133,62 @@ fn a_master() -> anyhow::Result<()> {
     master::serve_if_asked()
 }
 
-/// A guest in a plain folder, which is read as it is.
-const FOLDER: Worlds = Worlds::PaperWith(&[":storage=dir"]);
+const HOT_AND_COLD: [&str; 2] = ["hot", "cold"];
+
+/// A host that takes snapshots.
+const SNAPSHOTS: (&str, Worlds) = ("from a snapshot", Worlds::Paper(1));
+
+/// One where guests are plain folders, which are read as they are.
+const FOLDERS: (&str, Worlds) = ("from a folder", Worlds::PaperWith(&[":storage=dir"]));
 
 #[test]
 fn a_backup_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
-    let worlds = Worlds::Paper(1);
-    for mode in ["hot", "cold"] {
-        let counts = matrix::crash_matrix(&Backup::on(&worlds, mode)?, &worlds, Share::ALL)?;
-        figures::tell(format_args!("backup, {mode}, on paper hosts: {counts}"));
-        ensure!(
-            counts.forward >= 24 && counts.unwinding >= 70,
-            "too few: {counts:?}"
-        );
-    }
-    Ok(())
+    crashes(&SNAPSHOTS, Share::ALL, (24, 70))
 }
 
 #[test]
 fn a_backup_of_a_folder_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
-    for mode in ["hot", "cold"] {
-        let counts = matrix::crash_matrix(&Backup::on(&FOLDER, mode)?, &FOLDER, Share::THIRD)?;
-        figures::tell(format_args!(
-            "backup of a folder, {mode}, on paper hosts: {counts}"
-        ));
-        ensure!(
-            counts.forward >= 10 && counts.unwinding >= 30,
-            "too few: {counts:?}"
-        );
-    }
-    Ok(())
-}
-
-#[test]
-fn a_backup_of_a_folder_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
-    for mode in ["hot", "cold"] {
-        let counts = faults::fault_matrix(&Backup::on(&FOLDER, mode)?, &FOLDER, Share::THIRD)?;
-        figures::tell(format_args!(
-            "backup of a folder, {mode}, on paper hosts: {counts}"
-        ));
-        ensure!(
-            counts.forward >= 9 && counts.unwinding >= 2 && counts.reboots >= 4,
-            "too few: {counts:?}"
-        );
-    }
-    Ok(())
+    crashes(&FOLDERS, Share::THIRD, (10, 30))
 }
 
 #[test]
 fn a_backup_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
-    let worlds = Worlds::Paper(1);
-    for mode in ["hot", "cold"] {
-        let counts = faults::fault_matrix(&Backup::on(&worlds, mode)?, &worlds, Share::ALL)?;
-        figures::tell(format_args!("backup, {mode}, on paper hosts: {counts}"));
+    befalls(&SNAPSHOTS, Share::ALL, (20, 6, 10))
+}
+
+#[test]
+fn a_backup_of_a_folder_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
+    befalls(&FOLDERS, Share::THIRD, (9, 2, 4))
+}
+
+/// The crash matrix of each mode, of at least so many points.
+fn crashes(
+    (from, worlds): &(&str, Worlds),
+    share: Share,
+    (forward, unwinding): (usize, usize),
+) -> anyhow::Result<()> {
+    for mode in HOT_AND_COLD {
+        let counts = matrix::crash_matrix(&Backup::on(worlds, mode)?, worlds, share)?;
+        figures::tell(format_args!("backup, {mode}, {from}, on paper hosts: {counts}"));
         ensure!(
-            counts.forward >= 20 && counts.unwinding >= 6 && counts.reboots >= 10,
+            counts.forward >= forward && counts.unwinding >= unwinding,
+            "too few: {counts:?}"
+        );
+    }
+    Ok(())
+}
+
+/// The fault matrix of each mode, of at least so many faults.
+fn befalls(
+    (from, worlds): &(&str, Worlds),
+    share: Share,
+    (forward, unwinding, reboots): (usize, usize, usize),
+) -> anyhow::Result<()> {
+    for mode in HOT_AND_COLD {
+        let counts = faults::fault_matrix(&Backup::on(worlds, mode)?, worlds, share)?;
+        figures::tell(format_args!("backup, {mode}, {from}, on paper hosts: {counts}"));
+        ensure!(
+            counts.forward >= forward && counts.unwinding >= unwinding && counts.reboots >= reboots,
             "too few: {counts:?}"
         );
     }

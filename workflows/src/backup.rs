@@ -118,6 +118,17 @@ pub(crate) struct Consolidation<'a> {
     mode: SnapshotMode,
 }
 
+/// What the steps before the first reading have answered.
+#[derive(Clone, Copy)]
+pub(crate) struct Begun {
+    pub names: Names,
+    pub generation: GenerationBegun,
+    /// What its files take.
+    pub bytes: Ref<u64>,
+    /// It ran.
+    pub running: Ref<YesNo>,
+}
+
 /// What becomes of a guest while it is read.
 pub(crate) enum Standing {
     /// It goes on, with these run in it before and after.
@@ -156,6 +167,24 @@ impl<'a> Consolidation<'a> {
         })
     }
 
+    /// Looks at the guest where it is, and makes a place for its generation.
+    pub(crate) fn prepare(&self, p: &mut Planner, excludes: &[String]) -> Result<Begun, Refusal> {
+        let guest = self.guest;
+        let source = CheckSource {
+            guest: guest.clone(),
+            leaves: YesNo::No,
+        };
+        let bytes = p.on(self.host, source).answers().bytes;
+        let was = p.on(self.host, ReadFacts { guest: guest.clone() }).answers();
+        let names = p.here(ChooseNames { guest: guest.clone() }).answers();
+        Ok(Begun {
+            names,
+            generation: self.begin(p, was, excludes)?,
+            bytes,
+            running: was.running,
+        })
+    }
+
     /// A place for it on the master.
     pub(crate) fn begin(
         &self,
@@ -188,33 +217,26 @@ impl<'a> Consolidation<'a> {
     pub(crate) fn make<'p>(
         &self,
         p: &'p mut Planner,
-        (names, begun): (Names, GenerationBegun),
-        (bytes, running): (Ref<u64>, Ref<YesNo>),
+        begun: Begun,
         standing: Standing,
     ) -> (StepNo, Placed<'p, SealGeneration>) {
-        let read = self.receive(p, (names, begun), (bytes, running), standing);
+        let read = self.receive(p, begun, standing);
         let sealed = p.here(SealGeneration {
             folder: self.folder.clone(),
             tree: self.tree,
             guest: self.guest.clone(),
-            name: begun.name,
+            name: begun.generation.name,
         });
         (read, sealed)
     }
 
     /// All of it but the seal; and which step begins to read it.
-    pub(crate) fn receive(
-        &self,
-        p: &mut Planner,
-        (names, begun): (Names, GenerationBegun),
-        (bytes, running): (Ref<u64>, Ref<YesNo>),
-        standing: Standing,
-    ) -> StepNo {
+    pub(crate) fn receive(&self, p: &mut Planner, begun: Begun, standing: Standing) -> StepNo {
         let still = !matches!(standing, Standing::Runs { .. });
         let (read, since, received) = if self.place.drivers.can(Capability::Snapshot) {
-            self.receive_picture(p, (names, begun), (bytes, running), standing)
+            self.receive_picture(p, begun, standing)
         } else {
-            self.receive_living(p, (names, begun), (bytes, running), standing)
+            self.receive_living(p, begun, standing)
         };
         p.here(CompleteGeneration {
             folder: self.folder.clone(),
@@ -233,10 +255,15 @@ impl<'a> Consolidation<'a> {
     fn receive_picture(
         &self,
         p: &mut Planner,
-        (names, begun): (Names, GenerationBegun),
-        (bytes, running): (Ref<u64>, Ref<YesNo>),
+        begun: Begun,
         standing: Standing,
     ) -> (StepNo, Ref<Line>, GenerationReceived) {
+        let Begun {
+            names,
+            generation,
+            bytes,
+            running,
+        } = begun;
         // A guest that was stopped for it is started again before anything else. One that had been stopped before is not.
         let (mode, undo, running, (pre, post)) = match standing {
             Standing::Runs { pre, post } => (SnapshotMode::Hot, Cleaning, running.into(), (pre, post)),
@@ -263,7 +290,7 @@ impl<'a> Consolidation<'a> {
             ListChanges {
                 snapshot: names.snapshot,
                 job: names.job,
-                since: begun.since,
+                since: generation.since,
             },
         );
         let read = LivingRead {
@@ -279,10 +306,15 @@ impl<'a> Consolidation<'a> {
     fn receive_living(
         &self,
         p: &mut Planner,
-        (names, begun): (Names, GenerationBegun),
-        (bytes, running): (Ref<u64>, Ref<YesNo>),
+        begun: Begun,
         standing: Standing,
     ) -> (StepNo, Ref<Line>, GenerationReceived) {
+        let Begun {
+            names,
+            generation,
+            bytes,
+            running,
+        } = begun;
         let (pre, post) = match &standing {
             Standing::Runs { pre, post } => (pre.clone(), post.clone()),
             _ => Default::default(),
@@ -300,7 +332,7 @@ impl<'a> Consolidation<'a> {
         let first = p
             .on(
                 self.host,
-                reading(1, matches!(standing, Standing::Stands), begun.since),
+                reading(1, matches!(standing, Standing::Stands), generation.since),
             )
             .undo(Cleaning)
             .creates("folder", "{job}");
@@ -418,18 +450,7 @@ fn plan(request: &Backup, site: &Site) -> Result<Planned, Refusal> {
     let consolidation = Consolidation::of(guest, host, *mode, site)?;
     let mut p = Planner::default();
 
-    let checked = p
-        .on(
-            host,
-            CheckSource {
-                guest: guest.clone(),
-                leaves: YesNo::No,
-            },
-        )
-        .answers();
-    let was = p.on(host, ReadFacts { guest: guest.clone() }).answers();
-    let names = p.here(ChooseNames { guest: guest.clone() }).answers();
-    let begun = consolidation.begin(&mut p, was, &request.excludes)?;
+    let begun = consolidation.prepare(&mut p, &request.excludes)?;
     let standing = match mode {
         SnapshotMode::Hot => Standing::Runs {
             pre: request.pre.clone(),
@@ -437,9 +458,9 @@ fn plan(request: &Backup, site: &Site) -> Result<Planned, Refusal> {
         },
         SnapshotMode::Cold => Standing::Stops,
     };
-    let (read, sealed) = consolidation.make(&mut p, (names, begun), (checked.bytes, was.running), standing);
+    let (read, sealed) = consolidation.make(&mut p, begun, standing);
     sealed.pivot();
-    consolidation.clean(&mut p, names, read);
+    consolidation.clean(&mut p, begun.names, read);
     if let Some(keep) = &request.keep {
         p.here(PruneGenerations {
             folder: consolidation.folder,

@@ -1,7 +1,7 @@
 //! How long a guest stood still in a job. It stops on one host and is admitted on another, and the clocks of two hosts
 //! need not agree; so the time is taken by one clock, the master's, as the journal has it: from the intent to stop it to
-//! the moment in which the master knew that it was admitted, or went on where it was. That is never less than its users saw, and more by what two
-//! orders take.
+//! the moment in which the master knew that it was admitted, or went on where it was. That is never less than its users
+//! saw, and more by what two orders take.
 
 use std::time::Duration;
 

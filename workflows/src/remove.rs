@@ -16,7 +16,7 @@ use crate::actions::hand_over::HandOver;
 use crate::actions::read_facts::{Facts, ReadFacts};
 use crate::actions::stop_guest::StopGuest;
 use crate::actions::unplace_guest::UnplaceGuest;
-use crate::backup::{Consolidation, Standing};
+use crate::backup::{Begun, Consolidation, Standing};
 use crate::{
     Given, GuestName, Held, Line, Operation, Parameter, Planned, Planner, Reading, Refusal, Site,
     SnapshotMode, Span, YesNo,
@@ -102,23 +102,23 @@ fn plan(request: &Remove, site: &Site) -> Result<Planned, Refusal> {
             None
         }
         Some(last) => {
-            let bytes = p
-                .on(
-                    host,
-                    CheckSource {
-                        guest: guest.clone(),
-                        leaves: YesNo::No,
-                    },
-                )
-                .answers()
-                .bytes;
-            let begun = last.begin(&mut p, was, &[])?;
-            Some((last, bytes, begun))
+            let source = CheckSource {
+                guest: guest.clone(),
+                leaves: YesNo::No,
+            };
+            let bytes = p.on(host, source).answers().bytes;
+            let begun = Begun {
+                names,
+                generation: last.begin(&mut p, was, &[])?,
+                bytes,
+                running: was.running,
+            };
+            Some((last, begun))
         }
     };
     stand_still(&mut p, host, guest, was, request.stop);
-    let kept = kept.map(|(last, bytes, begun)| {
-        let (read, _) = last.make(&mut p, (names, begun), (bytes, was.running), Standing::Stands);
+    let kept = kept.map(|(last, begun)| {
+        let (read, _) = last.make(&mut p, begun, Standing::Stands);
         (last, read)
     });
     p.on(

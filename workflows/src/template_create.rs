@@ -6,17 +6,14 @@
 use vsjob_engine::HostName;
 use vsjob_engine::UndoKind::Cleaning;
 
-use crate::actions::check_source::CheckSource;
-use crate::actions::choose_names::ChooseNames;
 use crate::actions::copy_files::NameFiles;
 use crate::actions::debootstrap::Debootstrap;
 use crate::actions::drop_tree::DropTree;
 use crate::actions::pack_template::PackTemplate;
-use crate::actions::read_facts::ReadFacts;
 use crate::backup::{Consolidation, Standing};
 use crate::{
     GuestName, Held, Line, Operation, Parameter, Planned, Planner, Reading, Refusal, Site, SnapshotMode,
-    SuiteName, TemplateName, TreeKind, YesNo,
+    SuiteName, TemplateName, TreeKind,
 };
 
 pub(crate) const OPERATION: Operation = Operation {
@@ -172,26 +169,15 @@ fn plan(request: &TemplateCreate, site: &Site) -> Result<Planned, Refusal> {
     let consolidation = Consolidation::of(guest, host, SnapshotMode::Hot, site)?;
     let mut p = Planner::default();
 
-    let checked = p
-        .on(
-            host,
-            CheckSource {
-                guest: guest.clone(),
-                leaves: YesNo::No,
-            },
-        )
-        .answers();
-    let was = p.on(host, ReadFacts { guest: guest.clone() }).answers();
-    let names = p.here(ChooseNames { guest: guest.clone() }).answers();
-    let begun = consolidation.begin(&mut p, was, excludes)?;
+    let begun = consolidation.prepare(&mut p, excludes)?;
     let standing = Standing::Runs {
         pre: Line::default(),
         post: Line::default(),
     };
-    let read = consolidation.receive(&mut p, (names, begun), (checked.bytes, was.running), standing);
+    let read = consolidation.receive(&mut p, begun, standing);
     let (place, tree) = consolidation.place()?;
     packed(&mut p, template, (place, tree), site)?;
-    consolidation.clean(&mut p, names, read);
+    consolidation.clean(&mut p, begun.names, read);
 
     Ok(Planned {
         plan: p.finish(),

@@ -38,15 +38,21 @@ fn restart(bench: &mut Bench) {
     bench.engine = open(&bench.store, &bench.script, &bench.clock);
 }
 
+/// A job whose only step has failed, and is tried again after a second.
+async fn waits_for_a_retry(bench: &Bench) -> JobId {
+    bench.script.put("a", Mode::Do, failed(Class::Transient));
+    let id = bench.submit(job(None, "guest/ldap", vec![step("a")])).await;
+    bench
+        .until(id, |job| matches!(job.steps[0].state, StepState::Waiting { .. }))
+        .await;
+    id
+}
+
 #[tokio::test]
 async fn a_retry_comes_in_time_although_the_wall_clock_is_set_back() {
     for minutes in [-5, -60, -5_000_000] {
         let bench = Bench::new();
-        bench.script.put("a", Mode::Do, failed(Class::Transient));
-        let id = bench.submit(job(None, "guest/ldap", vec![step("a")])).await;
-        bench
-            .until(id, |job| matches!(job.steps[0].state, StepState::Waiting { .. }))
-            .await;
+        let id = waits_for_a_retry(&bench).await;
         bench.clock.set_by(minutes * MINUTE);
         // At half speed if the clock is followed: the wait was a second.
         pass(&bench, Duration::from_secs(4), 40).await;
@@ -59,11 +65,7 @@ async fn a_retry_comes_in_time_although_the_wall_clock_is_set_back() {
 #[tokio::test]
 async fn a_retry_comes_in_time_although_a_clock_set_back_was_accepted() {
     let bench = Bench::new();
-    bench.script.put("a", Mode::Do, failed(Class::Transient));
-    let id = bench.submit(job(None, "guest/ldap", vec![step("a")])).await;
-    bench
-        .until(id, |job| matches!(job.steps[0].state, StepState::Waiting { .. }))
-        .await;
+    let id = waits_for_a_retry(&bench).await;
     bench.clock.set_by(-60 * MINUTE);
     pass(&bench, Duration::from_millis(10), 1).await;
     bench.engine.accept_clock(actor()).await.unwrap();

@@ -7,7 +7,7 @@ volume_foreign "$1"
 [ -z "$foreign" ] || fail permanent VSJ0473 "$1 contains $foreign, which a copy would miss"
 guest_settle "$1" 400 || fail transient VSJ0442 "the guest $1 does not settle"
 guest_peculiar "$1"
-if [ -n "$peculiar" ] && [ "$2" = yes ]; then
+if [ -n "$peculiar" ] && [ "${2:-no}" = yes ]; then
 	fail permanent VSJ0556 "the definition of $1 has $peculiar, which it would lack elsewhere"
 fi
 guest_facts "$1"

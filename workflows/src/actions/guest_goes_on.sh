@@ -7,7 +7,7 @@ guest_goes_on() {
 	fi
 	if [ -e "$2/prepared" ]; then
 		if [ -n "$4" ] && guest_running "$1" && ! guest_exec "$1" sh -c "$4" </dev/null >&2; then
-			printf 'the command after the snapshot of %s failed\n' "$1" >&2
+			printf 'the command after the copy of %s failed\n' "$1" >&2
 		fi
 		rm "$2/prepared"
 	fi
