@@ -4,6 +4,7 @@
 mod audit;
 mod copy;
 mod cursor;
+mod database;
 mod directory;
 mod disk;
 mod frame;

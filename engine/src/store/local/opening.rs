@@ -8,9 +8,10 @@ use uuid::Uuid;
 
 use super::audit;
 use super::cursor::{Journal, Map, Tail};
+use super::database::{self, OpenedIndex};
 use super::directory::{self, Lock, Paths};
 use super::disk::Disk;
-use super::index::{self, Index, OpenedIndex};
+use super::index::Index;
 use super::journal::Writer;
 use super::keeper::Keeper;
 use super::options::LocalOptions;
@@ -62,7 +63,7 @@ impl Opening {
             Err(error) if self.options.accept_loss && means_loss(&error) => {
                 self.warn("VSJ0122", format!("records were given up: {error}"));
                 drop(opened);
-                opened = index::rebuild(&self.disk, &self.paths, &self.options)?;
+                opened = database::rebuild(&self.disk, &self.paths, &self.options)?;
                 snapshots = self.give_up_the_rest(id, &mut opened)?;
                 self.end_of_journal(id, &mut opened, &snapshots)?
             }
@@ -70,11 +71,11 @@ impl Opening {
         };
         if let Some(why) = opened.distrust {
             drop(opened);
-            opened = index::rebuild(&self.disk, &self.paths, &self.options)?;
+            opened = database::rebuild(&self.disk, &self.paths, &self.options)?;
             self.warn_rebuilt(why);
         }
         if let Some(newest) = snapshots.last().filter(|_| opened.must_be_made()) {
-            index::load(&mut opened, &self.paths, newest)?;
+            database::load(&mut opened, &self.paths, newest)?;
         }
         self.set_snapshots_aside()?;
         self.start(id, opened, ended, &snapshots)
@@ -216,7 +217,7 @@ impl Opening {
     }
 
     fn open_index(&mut self) -> Result<OpenedIndex, StoreError> {
-        let (opened, set_aside) = index::open(&self.disk, &self.paths, &self.options)?;
+        let (opened, set_aside) = database::open(&self.disk, &self.paths, &self.options)?;
         if let Some(why) = set_aside {
             self.warn_rebuilt(&why);
         }
@@ -338,7 +339,7 @@ impl Opening {
         let number = last.unwrap_or(0) + 1;
         let newest = snapshots.pop();
         if let Some(newest) = &newest {
-            index::load(opened, &self.paths, newest)?;
+            database::load(opened, &self.paths, newest)?;
         }
         let head = newest.map_or(Head::EMPTY, |newest| newest.begin.head());
         self.maker(id).make(number)?;
