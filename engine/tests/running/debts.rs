@@ -1,8 +1,13 @@
 //! An undo that is owed to a host that is away: it is paid when the host is back, whatever else is owed and under way.
 
-use vsjob_engine::{Class, Failure, Job, JobId, Mode, NewJob, Outcome, Step, StepState};
+use std::time::Duration;
 
-use crate::bench::{Answer, Bench, actor, failed, job, step};
+use vsjob_engine::{
+    Class, Command, EngineError, Failure, Job, JobId, Mode, NewJob, Outcome, Status, Step, StepState,
+    UndoKind,
+};
+
+use crate::bench::{Answer, Bench, actor, failed, job, open, step};
 
 fn on(action: &str, host: &str) -> Step {
     Step {
@@ -107,4 +112,125 @@ async fn a_host_that_is_gone_holds_up_no_debt_while_it_is_asked_for_its_own() {
     let gone = "vsh-01".parse().unwrap();
     bench.engine.forget_host(gone, false, actor()).await.unwrap();
     bench.until(id, |job| job.debts().next().is_none()).await;
+}
+
+#[tokio::test]
+async fn a_gating_undo_waits_for_its_host_and_a_cleaning_one_becomes_a_debt_that_is_paid() {
+    let bench = Bench::new();
+    let away = || {
+        Answer::Outcome(Outcome::Unknown(Failure::new(
+            Class::Transient,
+            "T3",
+            "vsh-01 does not answer",
+        )))
+    };
+    let mut gate = step("gate");
+    gate.undo = Some(UndoKind::Gating);
+    for _ in 0..20 {
+        bench.script.put("gate", Mode::Undo, away());
+    }
+    for _ in 0..7 {
+        bench.script.put("clean", Mode::Undo, away());
+    }
+    bench.script.put("fail", Mode::Do, failed(Class::Permanent));
+    let id = bench
+        .submit(job(
+            None,
+            "guest/ldap",
+            vec![step("first"), gate, step("clean"), step("fail")],
+        ))
+        .await;
+    let end = bench.end(id).await;
+    assert!(matches!(end.status, Status::RolledBack(_)));
+    assert_eq!(end.steps[1].state, StepState::Undone);
+    assert!(
+        matches!(end.steps[2].state, StepState::Owed(_)),
+        "{:?}",
+        end.steps[2].state
+    );
+    assert_eq!(bench.engine.debts().await.unwrap().len(), 1);
+    assert!(
+        bench.engine.locks().await.unwrap().is_empty(),
+        "a job that is over holds no lock"
+    );
+
+    bench
+        .until(id, |job| job.steps[2].state == StepState::Undone)
+        .await;
+    assert!(bench.engine.debts().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn debts_are_paid_backwards_on_a_host_and_one_that_stays_away_holds_up_no_other() {
+    let bench = Bench::new();
+    let away = |times: usize, action: &str| {
+        for _ in 0..times {
+            let failure = Failure::new(Class::Transient, "T3", "it does not answer");
+            let answer = Answer::Outcome(Outcome::Unknown(failure));
+            bench.script.put(action, Mode::Undo, answer);
+        }
+    };
+    let on = |action: &str, host: &str| Step {
+        hosts: vec![host.parse().unwrap()],
+        ..step(action)
+    };
+    // Four times in vain, and each is owed; the second host stays away for long.
+    for (times, action) in [(4, "first"), (4, "last"), (12, "gone")] {
+        away(times, action);
+    }
+    bench.script.put("fail", Mode::Do, failed(Class::Permanent));
+    let steps = vec![
+        on("first", "vsh-01"),
+        on("last", "vsh-01"),
+        on("gone", "vsh-02"),
+        step("fail"),
+    ];
+    let id = bench.submit(job(None, "guest/ldap", steps)).await;
+    bench.end(id).await;
+    let paid = bench
+        .until(id, |job| job.steps[0].state == StepState::Undone)
+        .await;
+    assert_eq!(paid.steps[1].state, StepState::Undone, "out of order");
+    assert!(
+        matches!(paid.steps[2].state, StepState::Owed(_)),
+        "not away any more"
+    );
+    bench
+        .until(id, |job| job.steps[2].state == StepState::Undone)
+        .await;
+}
+
+#[tokio::test]
+async fn a_debt_whose_action_this_program_does_not_have_stays_owed_and_its_job_over() {
+    let mut bench = Bench::new();
+    for _ in 0..5 {
+        let away = Failure::new(Class::Transient, "T3", "vsh-01 does not answer");
+        bench
+            .script
+            .put("clean", Mode::Undo, Answer::Outcome(Outcome::Unknown(away)));
+    }
+    bench.script.put("fail", Mode::Do, failed(Class::Permanent));
+    let id = bench
+        .submit(job(None, "guest/ldap", vec![step("clean"), step("fail")]))
+        .await;
+    let over = bench.end(id).await;
+    assert!(matches!(over.steps[0].state, StepState::Owed(_)));
+    bench.script.unlearn("clean");
+    bench.engine = open(&bench.store, &bench.script, &bench.clock);
+    // Another job has its lock by now, while the debt is asked for again and again.
+    bench.script.put("slow", Mode::Do, Answer::Never);
+    let next = bench.submit(job(None, "guest/ldap", vec![step("slow")])).await;
+    bench.until(next, |job| job.status == Status::Running).await;
+    for _ in 0..2000 {
+        bench.clock.advance(Duration::from_millis(50));
+        tokio::task::yield_now().await;
+    }
+    let known = bench.engine.job(id).await.unwrap().unwrap().job;
+    assert_eq!(known.status, over.status);
+    let refused = bench.engine.command(id, Command::Resume, actor()).await;
+    assert!(matches!(refused, Err(EngineError::Over { .. })), "{refused:?}");
+    bench.script.learn_all();
+    bench
+        .until(id, |job| job.steps[0].state == StepState::Undone)
+        .await;
 }
