@@ -98,13 +98,12 @@ async fn receive(context: &Context, work: &Work) -> Result<Counted, Trouble> {
         "--exclude=*",
     ]
     .map(OsStr::new);
-    let from = format!("{}/", said("lists"));
+    let listed = format!("{}/", said("lists"));
     let known = Rsync {
         remote: said("remote"),
-        ..pull(0, "receiving the lists", false)
-    }
-    .pull(&from, &lists, &only, work)
-    .await?;
+        ..pull(0, "", false)
+    };
+    let known = known.pull(&listed, &lists, &only, work);
 
     let base = at.base()?.map(|(folder, _)| folder);
     let options = options(work, &at)?;
@@ -118,9 +117,10 @@ async fn receive(context: &Context, work: &Work) -> Result<Counted, Trouble> {
             .filter(|_| at.generations.kind == TreeKind::Folder && pass < 2),
     );
     let from = format!("{}/", said("snapshot"));
-    let all = pull(number("bytes"), "receiving", lives)
-        .pull(&from, &at.tree(), &whole, work)
-        .await?;
+    let tree = at.tree();
+    let all = pull(number("bytes"), "receiving", lives);
+    // At the same time: a line is slow to come to be.
+    let (known, all) = tokio::try_join!(known, all.pull(&from, &tree, &whole, work))?;
 
     // After it, and without links to the generation before: rsync puts such a link in the place of a file that looks the
     // same, although another content was received for it.
@@ -146,7 +146,7 @@ async fn receive(context: &Context, work: &Work) -> Result<Counted, Trouble> {
         }
         some.push(&list);
         compared = match pull(0, "comparing what may have changed", lives)
-            .pull(&from, &at.tree(), &some, work)
+            .pull(&from, &tree, &some, work)
             .await
         {
             // A link was put where a folder was, or the like: that has changed since this pass began, which the next one sees.

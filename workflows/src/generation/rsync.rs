@@ -26,7 +26,7 @@ pub(crate) struct Rsync<'a> {
     pub lock: &'a Path,
     /// How many bytes there are in all, for people.
     pub total: u64,
-    /// What it does, for people.
+    /// What it does, for people; empty if it goes on beside another, of which they are told.
     pub note: &'a str,
     /// Its source is not a picture that stands still: what vanishes from it is no failure.
     pub lives: bool,
@@ -77,7 +77,7 @@ impl Rsync<'_> {
     ) -> Result<Counted, Failure> {
         let mut command = Command::new("flock");
         command
-            .args(["--no-fork", "--nonblock"])
+            .args(["--no-fork", "--nonblock", "--shared"])
             .arg(self.lock)
             .args(["rsync", "-aHAXS", "--numeric-ids", "--modify-window=-1"])
             .args(["--no-human-readable", "--stats", "--info=progress2", "--outbuf=N"])
@@ -108,6 +108,9 @@ impl Rsync<'_> {
     }
 
     fn tell(&self, work: &Work, bytes: u64) {
+        if self.note.is_empty() {
+            return;
+        }
         work.progress.send_modify(|progress| {
             progress.bytes = bytes;
             progress.total = (self.total > 0).then_some(self.total);
