@@ -209,6 +209,7 @@ impl<'a> Consolidation<'a> {
             tmpfs: was.tmpfs,
             proc: was.proc,
             cpu: was.cpu,
+            disk: was.disk,
         });
         Ok(begun.undo(Cleaning).answers())
     }

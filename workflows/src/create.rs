@@ -369,15 +369,6 @@ fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
             mirror: request.mirror.clone(),
         },
     );
-    if request.disk != Megabytes(0) {
-        p.on(
-            host,
-            LimitVolume {
-                volume: names.partial,
-                megabytes: request.disk,
-            },
-        );
-    }
     let definition = p
         .on(
             host,
@@ -389,6 +380,7 @@ fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
                 tmpfs: request.tmpfs.into(),
                 proc: request.proc.into(),
                 cpu: request.cpu.into(),
+                disk: request.disk.into(),
             },
         )
         .undo(Cleaning)
@@ -402,6 +394,15 @@ fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
         },
     )
     .undo(Cleaning);
+    if request.disk != Megabytes(0) {
+        p.on(
+            host,
+            LimitVolume {
+                guest: guest.clone(),
+                megabytes: request.disk.into(),
+            },
+        );
+    }
     let running = YesNo::from(request.start);
     let mut struck = vec![volume, definition];
     if request.start {

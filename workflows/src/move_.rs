@@ -20,6 +20,7 @@ use crate::actions::drop_sent::DropSent;
 use crate::actions::enable_guest::EnableGuest;
 use crate::actions::fence_guest::FenceGuest;
 use crate::actions::hand_over::HandOver;
+use crate::actions::limit_volume::LimitVolume;
 use crate::actions::make_key::MakeKey;
 use crate::actions::make_volume::MakeVolume;
 use crate::actions::put_definition::PutDefinition;
@@ -319,6 +320,7 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
                 tmpfs: was.tmpfs.into(),
                 proc: was.proc.into(),
                 cpu: was.cpu.into(),
+                disk: was.disk.into(),
             },
         )
         .undo(Cleaning)
@@ -389,6 +391,13 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
             running: running.into(),
             address: was.address.into(),
             device: was.device.into(),
+        },
+    );
+    p.on(
+        to,
+        LimitVolume {
+            guest: guest.clone(),
+            megabytes: was.disk.into(),
         },
     );
     // After enabling, not before: from here on a source that is gone for good holds up nothing but its own cleaning.

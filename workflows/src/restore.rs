@@ -21,6 +21,7 @@ use crate::actions::drop_received::DropReceived;
 use crate::actions::enable_guest::EnableGuest;
 use crate::actions::fence_guest::FenceGuest;
 use crate::actions::hand_over::HandOver;
+use crate::actions::limit_volume::LimitVolume;
 use crate::actions::make_volume::MakeVolume;
 use crate::actions::put_definition::PutDefinition;
 use crate::actions::read_facts::ReadFacts;
@@ -143,6 +144,7 @@ struct Definition {
     tmpfs: Megabytes,
     proc: u32,
     cpu: CpuPercent,
+    disk: Megabytes,
 }
 
 impl Restore {
@@ -256,6 +258,10 @@ impl Definition {
             tmpfs: read(&facts.tmpfs)?,
             proc: read(&facts.proc)?,
             cpu,
+            disk: match facts.disk.as_str() {
+                "" => Megabytes(0),
+                said => read(said)?,
+            },
         })
     }
 }
@@ -478,6 +484,7 @@ fn named(p: &mut Planner, request: &Restore, names: Names) -> Result<StepNo, Ref
         tmpfs,
         proc,
         cpu,
+        disk,
     } = &request.definition;
     let definition = p
         .on(
@@ -490,6 +497,7 @@ fn named(p: &mut Planner, request: &Restore, names: Names) -> Result<StepNo, Ref
                 tmpfs: (*tmpfs).into(),
                 proc: (*proc).into(),
                 cpu: (*cpu).into(),
+                disk: (*disk).into(),
             },
         )
         .undo(Cleaning)
@@ -503,6 +511,15 @@ fn named(p: &mut Planner, request: &Restore, names: Names) -> Result<StepNo, Ref
         },
     )
     .undo(Cleaning);
+    if *disk != Megabytes(0) {
+        p.on(
+            host,
+            LimitVolume {
+                guest: guest.clone(),
+                megabytes: (*disk).into(),
+            },
+        );
+    }
     Ok(definition)
 }
 

@@ -163,6 +163,7 @@ guest_define() {
 	guest_file=$(guest_settings "$1")
 	{
 		printf '# vsjob address=%s\n# vsjob job=%s\n' "$2" "$(run_job)"
+		[ "${8:-0}" = 0 ] || printf '# vsjob disk=%s\n' "$8"
 		printf '[Exec]\nBoot=yes\nPrivateUsers=no\nLinkJournal=no\nResolvConf=off\nTimezone=off\n'
 		printf '[Network]\nVirtualEthernet=yes\nBridge=%s\n' "$3"
 		[ "$5" = 0 ] || printf '[Files]\nTemporaryFileSystem=/tmp:size=%sM,mode=1777\n' "$5"
@@ -185,10 +186,11 @@ guest_setting() {
 	[ ! -f "$1" ] || sed -n "s/^\(# vsjob \)\{0,1\}$2=//p" "$1" | head -n 1
 }
 
-# guest_facts NAME: sets address, device, rss, tmpfs, proc and cpu as guest_define takes them.
+# guest_facts NAME: sets address, device, rss, tmpfs, proc, cpu and disk as guest_define takes them.
 guest_facts() {
 	address=$(guest_setting "$(guest_settings "$1")" address)
 	device=$(guest_setting "$(guest_settings "$1")" Bridge)
+	disk=$(guest_setting "$(guest_settings "$1")" disk)
 	tmpfs=$(sed -n 's/^TemporaryFileSystem=\/tmp:size=\([0-9]*\)M.*/\1/p' "$(guest_settings "$1")" 2>/dev/null | head -n 1)
 	guest_file=$(guest_dropins "$1")/vsjob-limits.conf
 	rss=$(guest_setting "$guest_file" MemoryMax)
@@ -196,7 +198,7 @@ guest_facts() {
 	proc=$(guest_setting "$guest_file" TasksMax)
 	cpu=$(guest_setting "$guest_file" CPUQuota)
 	cpu=${cpu%\%}
-	rss=${rss:-0} tmpfs=${tmpfs:-0} proc=${proc:-0} cpu=${cpu:-0}
+	rss=${rss:-0} tmpfs=${tmpfs:-0} proc=${proc:-0} cpu=${cpu:-0} disk=${disk:-0}
 }
 
 # guest_peculiar NAME: sets peculiar to the first thing in its definition that guest_define would not write, so that a guest

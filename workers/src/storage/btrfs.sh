@@ -64,8 +64,7 @@ volume_used() {
 	printf '%s' "${volume_usage:-0}"
 }
 
-# volume_limit NAME MEGABYTES: the most that it can hold; 0 is no limit. Needs quotas, which are the host's choice.
+# volume_limit NAME MEGABYTES: the most that it can hold. Needs quotas, which are the host's choice.
 volume_limit() {
-	[ "$2" != 0 ] || return 0
 	btrfs qgroup limit "$2M" "$volumes/$1" >&2 || printf 'no quotas here: the volume %s is not limited\n' "$1" >&2
 }

@@ -32,3 +32,6 @@ volume_used() {
 	volume_usage=$(du -sx -B1 "$volumes/$1" 2>/dev/null | cut -f 1) || true
 	printf '%s' "${volume_usage:-0}"
 }
+
+# volume_limit NAME MEGABYTES: nothing counts what a folder holds.
+volume_limit() { printf 'nothing counts what the folder %s holds: it is not limited\n' "$1" >&2; }

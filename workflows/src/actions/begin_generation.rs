@@ -15,7 +15,7 @@ use crate::{CpuPercent, DeviceName, GuestName, Line, Megabytes, Ref, SnapshotMod
 
 master_action! {
     /// Begins a generation: as the last one is, or empty. Its undo removes it with all that was received.
-    BeginGeneration { folder: Line, tree: TreeKind, guest: GuestName, host: HostName, mode: SnapshotMode, excludes: Line, running: Ref<YesNo>, enabled: Ref<YesNo>, address: Ref<Line>, device: Ref<DeviceName>, rss: Ref<Megabytes>, tmpfs: Ref<Megabytes>, proc: Ref<u32>, cpu: Ref<CpuPercent> } -> GenerationBegun {
+    BeginGeneration { folder: Line, tree: TreeKind, guest: GuestName, host: HostName, mode: SnapshotMode, excludes: Line, running: Ref<YesNo>, enabled: Ref<YesNo>, address: Ref<Line>, device: Ref<DeviceName>, rss: Ref<Megabytes>, tmpfs: Ref<Megabytes>, proc: Ref<u32>, cpu: Ref<CpuPercent>, disk: Ref<Megabytes> } -> GenerationBegun {
         /// Its name, once it is sealed.
         name: GenerationName,
         /// The generation that it begins as; empty if there is none.
@@ -162,6 +162,7 @@ fn begin(at: &Incoming, work: &Work, now: Timestamp) -> io::Result<Outputs> {
                 tmpfs: said("tmpfs"),
                 proc: said("proc"),
                 cpu: said("cpu"),
+                disk: said("disk"),
             },
         };
         let last = at.generations.names_of(&guest).pop_last();

@@ -1,3 +1,3 @@
-# VOLUME MEGABYTES: the most that the volume can hold.
+# GUEST MEGABYTES: the most that its volume can hold.
 
-volume_limit "$1" "$2"
+[ "${2:-0}" = 0 ] || volume_limit "$1" "$2"

@@ -7,7 +7,7 @@ use crate::{CpuPercent, DeviceName, Given, GuestName, Line, Megabytes};
 
 host_action! {
     /// Writes the definition of a guest on a host. It is not enabled by that.
-    PutDefinition { guest: GuestName, address: Given<Line>, device: Given<DeviceName>, rss: Given<Megabytes>, tmpfs: Given<Megabytes>, proc: Given<u32>, cpu: Given<CpuPercent> } -> DefinitionPut {}
+    PutDefinition { guest: GuestName, address: Given<Line>, device: Given<DeviceName>, rss: Given<Megabytes>, tmpfs: Given<Megabytes>, proc: Given<u32>, cpu: Given<CpuPercent>, disk: Given<Megabytes> } -> DefinitionPut {}
     "put-definition" version 1, "write the definition of {guest}",
     HostAction {
         needs: &[Library::Runtime],

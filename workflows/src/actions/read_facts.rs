@@ -24,6 +24,8 @@ host_action! {
         proc: u32,
         /// Its part of the processors.
         cpu: CpuPercent,
+        /// The most that its files may take.
+        disk: Megabytes,
     }
     "read-facts" version 1, "read the facts of {guest}",
     HostAction {

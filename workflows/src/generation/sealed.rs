@@ -79,6 +79,9 @@ pub struct Facts {
     pub proc: String,
     /// See `rss`.
     pub cpu: String,
+    /// See `rss`; empty if nothing was asked about it then.
+    #[serde(default)]
+    pub disk: String,
 }
 
 impl Generation {
