@@ -47,6 +47,16 @@ fn every_test_that_these_pages_name_exists() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[test]
+fn every_line_of_the_threat_model_has_a_test() -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(Path::new(ROOT).join("docs/threat-model.md"))?;
+    let lines = text.lines().filter(|line| line.starts_with("| "));
+    for line in lines.filter(|line| !line.ends_with("| test |")) {
+        ensure!(named_last(line).next().is_some(), "no test: {line}");
+    }
+    Ok(())
+}
+
 /// The names of tests in the last cells of tables: what is in backquotes and is one word of small letters.
 fn named_last(text: &str) -> impl Iterator<Item = &str> {
     let cells = text
