@@ -30,15 +30,17 @@ fail() {
 # cut. A path that is gone counts by its directory alone, or by the nearest that is there: its removal is then durable.
 durable() {
 	for durable_path; do
-		durable_dir=${durable_path%/*}
-		while [ -n "$durable_dir" ] && [ ! -d "$durable_dir" ]; do
-			durable_dir=${durable_dir%/*}
+		while :; do
+			durable_dir=${durable_path%/*}
+			while [ -n "$durable_dir" ] && [ ! -d "$durable_dir" ]; do
+				durable_dir=${durable_dir%/*}
+			done
+			durable_what=$durable_path
+			[ -e "$durable_what" ] || durable_what=${durable_dir:-/}
+			if sync "$durable_what" "${durable_dir:-/}"; then break; fi
+			# Somebody else may just have removed it, such as the last of the folders that jobs share: then there is less to do.
+			if [ -e "$durable_what" ] && [ -e "${durable_dir:-/}" ]; then return 1; fi
 		done
-		if [ -e "$durable_path" ]; then
-			sync "$durable_path" "${durable_dir:-/}"
-		else
-			sync "${durable_dir:-/}"
-		fi
 	done
 }
 

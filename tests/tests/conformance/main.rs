@@ -255,6 +255,7 @@ on_each_ground! {
     launched::when_a_job_is_over_nothing_of_it_stays,
     launched::what_a_host_has_of_a_job_that_ended_while_it_was_away_goes_when_it_is_back,
     epochs::an_older_master_changes_nothing,
+    storage::what_somebody_removes_while_it_is_made_durable_is_no_failure_and_anything_else_is,
     storage::a_volume_is_made_renamed_and_removed_from_any_half_way_point,
     storage::a_volume_is_removed_with_all_that_is_in_it,
     storage::what_leads_elsewhere_is_no_volume,

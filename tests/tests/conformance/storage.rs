@@ -147,3 +147,23 @@ pub(crate) async fn what_there_is_and_what_is_free_is_told_in_bytes(bench: &Benc
     }
     Ok(())
 }
+
+pub(crate) async fn what_somebody_removes_while_it_is_made_durable_is_no_failure_and_anything_else_is(
+    bench: &Bench,
+) -> anyhow::Result<()> {
+    on_each(
+        bench,
+        r#"
+        folder=$(volume_path "$1.durable")
+        mkdir -p "$folder/shared"
+        # Another job is quicker, once.
+        sync() { rm -rf "$folder/shared"; command sync "$@" 2>/dev/null; }
+        durable "$folder/shared/link"
+        mkdir "$folder/shared"
+        durable "$folder/shared"
+        sync() { return 1; }
+        no durable "$folder"
+        rm -r "$folder""#,
+    )
+    .await
+}

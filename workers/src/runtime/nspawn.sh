@@ -11,7 +11,6 @@ guest_durable() {
 	durable "$(guest_settings "$1")" "$(guest_dropins "$1")"
 	[ ! -e "$(guest_dropins "$1")" ] || durable "$(guest_dropins "$1")"/*
 	durable "$R/etc/systemd/system/machines.target.wants" "$R/etc/systemd/system/multi-user.target.wants"
-	[ ! -d "$R/etc/systemd/system/machines.target.wants" ] || sync "$R/etc/systemd/system/machines.target.wants"
 }
 
 # guest_state NAME: sets guest_state to running, stopped, or changing.
