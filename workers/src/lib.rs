@@ -28,7 +28,8 @@ pub use action::{Context, Desk, Doing, HostAction, MasterAction, Successor};
 pub use channel::{Answer, Channel, ChannelError, Request};
 pub use claim::Claim;
 pub use config::{
-    CreateDefaults, Network, Networks, Problem, Problems, Settings, Slave, Slaves, StoreSizes, Window, entry,
+    CreateDefaults, CreateMethod, Network, Networks, Problem, Problems, Settings, Slave, Slaves, StoreSizes,
+    Window, entry,
 };
 pub use consent::{Consents, Said};
 pub use driver::{Capability, Driver, Drivers, Library};

@@ -3,11 +3,12 @@
 //! create.conf. OPERATIONS.md, 'Plans'.
 
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use ipnet::IpNet;
 use vsjob_engine::HostName;
 use vsjob_engine::UndoKind::Cleaning;
-use vsjob_workers::Capability;
+use vsjob_workers::{Capability, CreateMethod};
 
 use crate::actions::admit_guest::AdmitGuest;
 use crate::actions::check_health::CheckHealth;
@@ -41,7 +42,11 @@ pub(crate) const OPERATION: Operation = Operation {
         Parameter::required("name", "GUEST", "its name, and its host name"),
         Parameter::required("interface", "IP", "its address, such as 10.0.1.5 or 10.0.1.5/24"),
         Parameter::optional("host", "HOST", "where; else the host with the fewest guests"),
-        Parameter::optional("template", "NAME", "what it is made from (DEFAULT_TEMPLATE)"),
+        Parameter::optional(
+            "template",
+            "NAME",
+            "what it is made from (DEFAULT_METHOD, DEFAULT_TEMPLATE)",
+        ),
         Parameter::optional(
             "debootstrap",
             "SUITE",
@@ -81,6 +86,7 @@ struct Create {
     source: Source,
     device: DeviceName,
     mirror: Line,
+    updates: Line,
     rss: Megabytes,
     disk: Megabytes,
     tmpfs: Megabytes,
@@ -109,28 +115,21 @@ const SMALLEST: u64 = 300 << 20;
 
 impl Source {
     fn read(request: &Reading<'_>, site: &Site) -> Result<Self, Refusal> {
-        let asked = request.optional("template")?;
-        if let Some(suite) = request.optional("debootstrap")? {
-            return match asked {
-                Some(_) => Err(Refusal::bad(
+        let (template, suite) = (request.optional("template")?, request.optional("debootstrap")?);
+        let template: TemplateName = match (template, suite) {
+            (Some(_), Some(_)) => {
+                return Err(Refusal::bad(
                     "debootstrap",
                     &"it stands in the place of --template",
-                )),
-                None => Ok(Self::Debootstrap {
-                    suite,
-                    mirror: crate::template_create::mirror(request, site)?,
-                }),
-            };
-        }
-        let template: TemplateName = match (asked, &site.defaults.template) {
-            (Some(template), _) => template,
-            (None, Some(template)) => template.parse().map_err(|why| Refusal::bad("template", &why))?,
-            (None, None) => {
-                return Err(Refusal::MissingParameter {
-                    operation: "create",
-                    name: "template",
-                });
+                ));
             }
+            (None, Some(suite)) => return Self::built(suite, request, site),
+            (Some(template), None) => template,
+            (None, None) if site.defaults.method == CreateMethod::Debootstrap => {
+                let suite = default("debootstrap", site.defaults.distro.as_deref())?;
+                return Self::built(suite, request, site);
+            }
+            (None, None) => default("template", site.defaults.template.as_deref())?,
         };
         let known = site.template(&template)?;
         Ok(Self::Template {
@@ -138,6 +137,11 @@ impl Source {
             bytes: known.bytes,
             template,
         })
+    }
+
+    fn built(suite: SuiteName, request: &Reading<'_>, site: &Site) -> Result<Self, Refusal> {
+        let mirror = crate::template_create::mirror(request, site)?;
+        Ok(Self::Debootstrap { suite, mirror })
     }
 
     /// The plain archive of it, or the step that will have made one.
@@ -171,6 +175,15 @@ impl Source {
     }
 }
 
+/// What create.conf says, if the request does not.
+fn default<T: FromStr<Err: std::fmt::Display>>(name: &'static str, said: Option<&str>) -> Result<T, Refusal> {
+    let said = said.ok_or(Refusal::MissingParameter {
+        operation: "create",
+        name,
+    })?;
+    said.parse().map_err(|why| Refusal::bad(name, &why))
+}
+
 impl Create {
     /// What the request says, else networks.conf, else create.conf.
     fn read(request: &Reading<'_>, site: &Site) -> Result<Self, Refusal> {
@@ -199,6 +212,8 @@ impl Create {
         Ok(Self {
             device,
             mirror: line(request, "mirror", defaults.mirror.clone())?,
+            updates: Line::of(&defaults.update_mirror.as_deref().unwrap_or_default())
+                .map_err(|why| Refusal::bad("mirror", &why))?,
             rss: request.optional("rss")?.unwrap_or(Megabytes(defaults.rss_limit)),
             disk: disk(request, site, &host)?,
             tmpfs: request
@@ -367,6 +382,7 @@ fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
             domain: request.link.domain.clone(),
             nameservers: request.link.nameservers.clone(),
             mirror: request.mirror.clone(),
+            updates: request.updates.clone(),
         },
     );
     let definition = p

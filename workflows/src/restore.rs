@@ -474,6 +474,7 @@ fn named(p: &mut Planner, request: &Restore, names: Names) -> Result<StepNo, Ref
                 domain: link.domain.clone(),
                 nameservers: link.nameservers.clone(),
                 mirror: Line::default(),
+                updates: Line::default(),
             },
         );
     }

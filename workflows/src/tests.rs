@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use vsjob_engine::{Plan, UndoKind, Value};
-use vsjob_workers::{Action, Driver, Drivers, Settings, Side, Slaves, network, runtime, storage};
+use vsjob_workers::{
+    Action, CreateMethod, Driver, Drivers, Settings, Side, Slaves, network, runtime, storage,
+};
 
 use crate::{
     Generations, Parameters, Refusal, Removed, Room, Site, Survey, Takes, Template, operation, operations,
@@ -311,6 +313,27 @@ fn a_limit_that_a_host_cannot_keep_is_refused_if_it_was_asked_for_and_left_out_o
     assert_eq!(limits("vsh-02", "").unwrap(), Vec::<String>::new());
     assert_eq!(limits("vsh-02", "disk=0").unwrap(), Vec::<String>::new());
     assert_eq!(limits("vsh-02", "disk=300").unwrap_err().code(), "VSJ0415");
+}
+
+#[test]
+fn what_a_guest_is_made_from_is_what_create_conf_says_if_nobody_does() {
+    let mut site = site_of("vsh-01\n");
+    site.defaults.distro = Some("trixie".to_owned());
+    let made_of = |site: &Site, given: &str| {
+        let given = format!("name=web interface=10.0.1.5 {given}");
+        let planned = operation("create").unwrap().plan(&parameters(&given), site);
+        planned.map(|planned| given_as(&planned.plan, "suite"))
+    };
+    assert_eq!(made_of(&site, "").unwrap_err().code(), "VSJ0403");
+    site.defaults.method = CreateMethod::Debootstrap;
+    assert_eq!(made_of(&site, "").unwrap(), ["trixie"]);
+    assert_eq!(made_of(&site, "debootstrap=bookworm").unwrap(), ["bookworm"]);
+    assert_eq!(made_of(&site, "template=debian").unwrap(), Vec::<String>::new());
+    site.defaults.distro = None;
+    assert_eq!(made_of(&site, "").unwrap_err().code(), "VSJ0403");
+    site.defaults.method = CreateMethod::Template;
+    site.defaults.template = Some("debian".to_owned());
+    assert_eq!(made_of(&site, "").unwrap(), Vec::<String>::new());
 }
 
 #[test]

@@ -28,9 +28,25 @@ pub struct CreateDefaults {
     /// Their part of the processors, in percent of one.
     pub cpu_limit: u32,
     /// What they are made from.
+    pub method: CreateMethod,
+    /// The template.
     pub template: Option<String>,
+    /// Or the suite of Debian.
+    pub distro: Option<String>,
     /// Where their packages come from.
     pub mirror: Option<String>,
+    /// Where the updates of those come from.
+    pub update_mirror: Option<String>,
+}
+
+/// What a guest is made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CreateMethod {
+    /// A template of the master.
+    #[default]
+    Template,
+    /// A suite of Debian, built for it.
+    Debootstrap,
 }
 
 impl Default for CreateDefaults {
@@ -46,13 +62,16 @@ impl Default for CreateDefaults {
             tmpfs_limit: 0,
             proc_limit: 0,
             cpu_limit: 0,
+            method: CreateMethod::Template,
             template: None,
+            distro: None,
             mirror: None,
+            update_mirror: None,
         }
     }
 }
 
-/// All keys. The last five are those of VS-Tools that say nothing to the drivers that there are.
+/// All keys. The last two are those of VS-Tools that say nothing to the drivers that there are.
 const KEYS: [&str; 17] = [
     "DEFAULT_DEVICE",
     "MTU",
@@ -65,12 +84,12 @@ const KEYS: [&str; 17] = [
     "DEFAULT_PROC_LIMIT",
     "DEFAULT_CPU_LIMIT",
     "DEFAULT_TEMPLATE",
-    "MAIN_MIRROR",
-    "FAKE_OS",
-    "CONTEXT_METHOD",
     "DEFAULT_METHOD",
     "DEFAULT_DISTRO",
+    "MAIN_MIRROR",
     "UPDATE_MIRROR",
+    "FAKE_OS",
+    "CONTEXT_METHOD",
 ];
 
 impl CreateDefaults {
@@ -150,17 +169,28 @@ impl CreateDefaults {
                 checked.map_err(|_| "a template name")?;
                 self.template = Some(name.to_owned());
             }
-            "MAIN_MIRROR" => {
-                let plain = |c: char| c.is_ascii_alphanumeric() || "/:._-~+%".contains(c);
-                let known = ["http://", "https://", "ftp://"];
-                if !known.iter().any(|scheme| text.starts_with(scheme)) || !text.chars().all(plain) {
-                    return Err("the address of a mirror");
+            "DEFAULT_METHOD" => {
+                self.method = match text {
+                    "template" => CreateMethod::Template,
+                    "debootstrap" => CreateMethod::Debootstrap,
+                    _ => return Err("`template` or `debootstrap`"),
                 }
-                self.mirror = Some(text.to_owned());
             }
+            "DEFAULT_DISTRO" => self.distro = Some(label("a suite of Debian", 63, ".-")?),
+            "MAIN_MIRROR" => self.mirror = Some(mirror(text)?),
+            "UPDATE_MIRROR" => self.update_mirror = Some(mirror(text)?),
             _ => {}
         }
         Ok(())
+    }
+}
+
+fn mirror(text: &str) -> Result<String, &'static str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/:._-~+%".contains(c);
+    let known = ["http://", "https://", "ftp://"];
+    match known.iter().any(|scheme| text.starts_with(scheme)) && text.chars().all(plain) {
+        true => Ok(text.to_owned()),
+        false => Err("the address of a mirror"),
     }
 }
 
@@ -203,8 +233,11 @@ mod tests {
                 tmpfs_limit: 16,
                 proc_limit: 150,
                 cpu_limit: 90,
+                method: CreateMethod::Template,
                 template: Some("etch1".to_owned()),
+                distro: Some("etch".to_owned()),
                 mirror: Some("ftp://ftp.fr.debian.org/debian".to_owned()),
+                update_mirror: Some("http://security.debian.org".to_owned()),
                 ..CreateDefaults::default()
             }
         );
@@ -221,13 +254,14 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_told_at_once_each_with_its_place() {
-        let text = "DEFAULT_DEVCE=br0\nMTU=big\nnothing\nDEFAULT_CPU_LIMIT=1/0\nMAIN_MIRROR=http://x/$(y)\n";
+        let text = "DEFAULT_DEVCE=br0\nMTU=big\nnothing\nDEFAULT_CPU_LIMIT=1/0\nMAIN_MIRROR=http://x/$(y)\nDEFAULT_METHOD=rpm\n";
         insta::assert_snapshot!(CreateDefaults::parse("create.conf", text).unwrap_err(), @r"
         create.conf:1:1: VSJ0202: unknown key `DEFAULT_DEVCE` (did you mean `DEFAULT_DEVICE`?)
         create.conf:2:5: VSJ0203: `big` is not a number of bytes
         create.conf:3:1: VSJ0201: a line is `KEY=value`
         create.conf:4:19: VSJ0203: `1/0` is not a ratio such as 9/10
         create.conf:5:13: VSJ0203: `http://x/$(y)` is not the address of a mirror
+        create.conf:6:16: VSJ0203: `rpm` is not `template` or `debootstrap`
         ");
     }
 

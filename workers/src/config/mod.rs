@@ -10,7 +10,7 @@ mod settings;
 mod slaves;
 mod values;
 
-pub use create::CreateDefaults;
+pub use create::{CreateDefaults, CreateMethod};
 
 pub use networks::{Network, Networks};
 pub use problem::{Problem, Problems};

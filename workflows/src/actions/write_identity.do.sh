@@ -1,8 +1,8 @@
-# VOLUME GUEST ADDRESS GATEWAY DOMAIN NAMESERVERS MIRROR: makes the unpacked tree this guest's. NAMESERVERS are separated
-# by blanks. The tree is a stranger's: a link in it could lead to the host's own files, so each component of a path is
+# VOLUME GUEST ADDRESS GATEWAY DOMAIN NAMESERVERS MIRROR UPDATES: makes the unpacked tree this guest's. NAMESERVERS are
+# separated by blanks; UPDATES is the mirror of those. The tree is a stranger's: a link in it could lead to the host's own files, so each component of a path is
 # looked at before it is entered, and a link in the last place is replaced, never followed.
 
-root=$(volume_path "$1") name=$2 address=$3 gateway=$4 domain=$5 nameservers=$6 mirror=$7
+root=$(volume_path "$1") name=$2 address=$3 gateway=$4 domain=$5 nameservers=$6 mirror=$7 updates=${8:-}
 volume_exists "$1" || fail permanent VSJ0470 "there is no volume $1 here"
 
 # enter DIRECTORY: makes a directory of the tree, component by component.
@@ -40,7 +40,14 @@ rm -f "$root/var/lib/dbus/machine-id"
 } | put etc/resolv.conf
 if [ -n "$mirror" ] && [ -f "$root/etc/debian_version" ] && [ ! -L "$root/etc/debian_version" ]; then
 	release=$(sed -n 's/^VERSION_CODENAME=\([a-z]*\)$/\1/p' "$root/usr/lib/os-release")
-	[ -z "$release" ] || printf 'deb %s %s main\n' "$mirror" "$release" | put etc/apt/sources.list
+	case $release in
+	woody | sarge | etch | lenny | squeeze | wheezy | jessie | stretch | buster) suite=$release/updates ;;
+	*) suite=$release-security ;;
+	esac
+	[ -z "$release" ] || {
+		printf 'deb %s %s main\n' "$mirror" "$release"
+		[ -z "$updates" ] || printf 'deb %s %s main\n' "$updates" "$suite"
+	} | put etc/apt/sources.list
 fi
 
 # Of the same name as systemd's own file for containers, so that it takes its place.

@@ -7,7 +7,7 @@ use crate::{GuestName, Line, Ref, VolumeName};
 
 host_action! {
     /// Name, ids, keys, addresses; no link of the tree is followed out of it.
-    WriteIdentity { volume: Ref<VolumeName>, guest: GuestName, address: Line, gateway: Line, domain: Line, nameservers: Line, mirror: Line } -> IdentityWritten {}
+    WriteIdentity { volume: Ref<VolumeName>, guest: GuestName, address: Line, gateway: Line, domain: Line, nameservers: Line, mirror: Line, updates: Line } -> IdentityWritten {}
     "write-identity" version 1, "write the identity of {guest}",
     HostAction {
         needs: &[Library::Storage],
@@ -38,7 +38,8 @@ mod tests {
             "10.0.1.1",
             "foo.bar",
             "10.0.3.6",
-            "",
+            "http://mirror/debian",
+            "http://security/debian-security",
         ];
         let status = Command::new("sh")
             .args(["-c", &script.text, "sh"])
@@ -72,6 +73,24 @@ mod tests {
         assert!(
             read(tree.join("etc/systemd/network/80-container-host0.network")).contains("Gateway=10.0.1.1")
         );
+    }
+
+    #[test]
+    fn packages_come_from_the_mirror_and_updates_from_theirs_as_the_release_calls_them() {
+        let (host, tree) = host_with_tree();
+        fs::create_dir_all(tree.join("usr/lib")).unwrap();
+        fs::write(tree.join("etc/debian_version"), "").unwrap();
+        let list = |release: &str| {
+            let release = format!("VERSION_CODENAME={release}\n");
+            fs::write(tree.join("usr/lib/os-release"), release).unwrap();
+            assert_eq!(write_identity(host.path()), Some(0));
+            fs::read_to_string(tree.join("etc/apt/sources.list")).unwrap()
+        };
+        assert_eq!(
+            list("trixie"),
+            "deb http://mirror/debian trixie main\ndeb http://security/debian-security trixie-security main\n"
+        );
+        assert!(list("buster").ends_with("debian-security buster/updates main\n"));
     }
 
     #[test]
