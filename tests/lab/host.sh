@@ -143,9 +143,19 @@ host_boot() {
   host_wait_ready "$host"
 }
 
+# host_order VERB: asks its systemd to end the host. At that end all its processes are stopped and then killed, which may
+# befall the messenger too: nsenter stops with it, and nobody would wake it.
+host_order() {
+  (host_run systemctl "$1") &
+  local messenger=$! status=0
+  while kill -CONT "$messenger" 2>/dev/null && [[ $(ps -o stat= -p "$messenger") != Z* ]]; do sleep 0.2; done
+  wait "$messenger" || status=$?
+  [ "$status" = 0 ] || [ "$status" -gt 128 ]
+}
+
 host_halt() {
   host_leader "$host" >/dev/null || return 0
-  (host_run systemctl poweroff) || die "$host refuses to shut down"
+  host_order poweroff || die "$host refuses to shut down"
   host_wait_gone "$host"
 }
 
@@ -159,7 +169,7 @@ host_reboot() {
   local before
   before=$(host_boot_id "$host")
   [ "$before" != - ] || die "$host is down"
-  (host_run systemctl reboot) || die "$host refuses to reboot"
+  host_order reboot || die "$host refuses to reboot"
   until_true 180 host_has_another_life "$before" || die "$host does not come back: $dir/hosts/$host/console.log"
 }
 
