@@ -254,7 +254,7 @@ pub fn take(host: &dyn Host, tree: &str, reference: &Path) -> anyhow::Result<()>
 /// Names the first differences.
 pub fn same(reference: &Path, host: &dyn Host, copy: &str) -> anyhow::Result<()> {
     let (rsync, root) = host.onlooker("rsync")?;
-    compare(rsync, reference, &root.join(copy)).with_context(|| format!("{copy} on {}", host.name()))
+    compare(rsync, reference, &root.join(copy), &[]).with_context(|| format!("{copy} on {}", host.name()))
 }
 
 /// The same of a tree of this machine.
@@ -262,10 +262,19 @@ pub fn same(reference: &Path, host: &dyn Host, copy: &str) -> anyhow::Result<()>
 /// # Errors
 /// Names the first differences.
 pub fn same_here(reference: &Path, tree: &Path) -> anyhow::Result<()> {
-    compare(Command::new("rsync"), reference, tree).with_context(|| tree.display().to_string())
+    compare(Command::new("rsync"), reference, tree, &[]).with_context(|| tree.display().to_string())
 }
 
-fn compare(mut rsync: Command, reference: &Path, tree: &Path) -> anyhow::Result<()> {
+/// The same, but for the host name, which is another one.
+///
+/// # Errors
+/// Names the first differences.
+pub fn same_under_another_name(reference: &Path, tree: &Path) -> anyhow::Result<()> {
+    let names = ["--exclude=/etc/hostname", "--exclude=/etc/hosts"];
+    compare(Command::new("rsync"), reference, tree, &names).with_context(|| tree.display().to_string())
+}
+
+fn compare(mut rsync: Command, reference: &Path, tree: &Path, more: &[&str]) -> anyhow::Result<()> {
     let output = rsync
         .args([
             "-aHAX",
@@ -281,6 +290,7 @@ fn compare(mut rsync: Command, reference: &Path, tree: &Path) -> anyhow::Result<
             "--exclude=/etc/resolv.conf",
             "--exclude=/var/log/journal/*",
         ])
+        .args(more)
         .args([reference.join(""), tree.join("")])
         .output()
         .context("rsync")?;

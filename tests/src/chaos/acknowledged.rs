@@ -71,6 +71,20 @@ impl Client {
     }
 }
 
+impl Client {
+    /// These are lost because somebody has put its guest back to what it was before.
+    pub(super) fn forgive(&self, lost: &BTreeSet<u64>) {
+        let mut acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        acknowledged.retain(|number| !lost.contains(number));
+    }
+}
+
+/// The numbers in a ledger.
+pub(super) fn numbers(ledger: &str) -> anyhow::Result<BTreeSet<u64>> {
+    let read = |line: &str| line.parse().with_context(|| format!("`{line}` is no number"));
+    ledger.lines().map(read).collect()
+}
+
 impl Drop for Client {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);

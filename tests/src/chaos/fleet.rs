@@ -38,11 +38,28 @@ pub(super) enum Effect {
     Remove { kept: Option<BTreeSet<u64>> },
     /// It is back, as it was.
     Undelete,
+    /// It is what a generation of it says; what it acknowledged later is lost.
+    Restore(Restored),
+    /// It has another name.
+    Rename { to: String },
+}
+
+/// What a guest is that was made of a generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Restored {
+    pub running: bool,
+    pub enabled: bool,
+    /// What is in the generation.
+    pub kept: BTreeSet<u64>,
+    /// What is lost by that.
+    pub lost: BTreeSet<u64>,
 }
 
 /// A guest, or what will be one.
 pub(super) struct Guest {
     pub name: String,
+    /// The names that it had before.
+    pub former: Vec<String>,
     pub address: String,
     /// It exists.
     pub lives: bool,
@@ -67,6 +84,7 @@ impl Guest {
     fn new(number: usize) -> Self {
         Self {
             name: format!("g{number:02}"),
+            former: Vec::new(),
             address: format!("10.77.1.{}", 100 + number),
             lives: false,
             removed: false,
@@ -78,6 +96,11 @@ impl Guest {
             client: None,
             written: number % WRITTEN == 1,
         }
+    }
+
+    /// All names that it has had.
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        self.former.iter().chain([&self.name])
     }
 
     /// The template that it is made from.
@@ -100,6 +123,14 @@ impl Guest {
             Effect::Disable => (self.enabled, self.switched) = (false, true),
             Effect::Move { to } => self.place = Some(to.clone()),
             Effect::BackUp { .. } => {}
+            Effect::Rename { to } => self.former.push(std::mem::replace(&mut self.name, to.clone())),
+            Effect::Restore(restored) => {
+                (self.lives, self.removed, self.place) = (true, false, None);
+                (self.running, self.enabled) = (restored.running, restored.enabled);
+                if let Some(client) = &self.client {
+                    client.forgive(&restored.lost);
+                }
+            }
             Effect::Remove { .. } => (self.lives, self.removed) = (false, true),
             // Whether it ran when it was removed, nobody looked.
             Effect::Undelete => (self.lives, self.removed, self.shaken) = (true, false, true),
@@ -138,9 +169,9 @@ impl Fleet {
         Ok(archives)
     }
 
-    /// Where the content of a guest is kept for comparison.
-    pub(super) fn reference(&self, guest: &Guest) -> PathBuf {
-        self.folder.path().join(&guest.name)
+    /// Where the content of a guest of that name is kept for comparison.
+    pub(super) fn reference(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// The guest of that name.

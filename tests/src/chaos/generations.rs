@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::acknowledged::KEPT;
 use super::draw::Seen;
-use super::fleet::Effect;
+use super::fleet::{Effect, Guest};
 use super::operations::twice;
 use super::quiet::text;
 use super::run::Run;
@@ -31,7 +31,7 @@ pub(super) fn backup(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
 }
 
 impl Run {
-    fn generations_of(&self, guest: &str) -> PathBuf {
+    pub(super) fn generations_of(&self, guest: &str) -> PathBuf {
         self.generations.path().join(guest)
     }
 
@@ -65,15 +65,15 @@ impl Run {
                 text(line, "generation")?.to_owned(),
             ));
         }
-        for guest in &self.fleet.guests {
-            let folder = self.generations_of(&guest.name);
+        for name in self.fleet.guests.iter().flat_map(Guest::names) {
+            let folder = self.generations_of(name);
             let there = std::fs::read_dir(&folder).into_iter().flatten();
             let there: BTreeSet<String> = there
                 .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
                 .collect::<anyhow::Result<_>>()?;
             let sealed: BTreeSet<String> = known
                 .iter()
-                .filter(|(name, _)| *name == guest.name)
+                .filter(|(guest, _)| guest == name)
                 .map(|(_, generation)| generation.clone())
                 .collect();
             ensure!(
@@ -82,9 +82,9 @@ impl Run {
                 folder.display()
             );
             let Some(newest) = sealed.last() else { continue };
-            self.ask(&["generation", "verify", "--name", &guest.name, newest])?
+            self.ask(&["generation", "verify", "--name", name, newest])?
                 .ok()?;
-            guests::same_here(&self.fleet.reference(guest), &folder.join(newest).join("tree"))?;
+            guests::same_here(&self.fleet.reference(name), &folder.join(newest).join("tree"))?;
             self.tally.verified += 1;
         }
         Ok(())

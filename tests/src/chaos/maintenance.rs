@@ -42,6 +42,29 @@ pub(super) fn switch(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
     })
 }
 
+/// All guests of a host move elsewhere. It is in maintenance from its first step on.
+pub(super) fn evacuate(run: &mut Run, random: &mut Rng) -> anyhow::Result<Seen> {
+    let (host, twice) = (run.any_host(random), super::operations::twice(random));
+    if run.maintained.hosts.len() + 1 >= run.hosts.len() {
+        return Ok(Seen::in_vain(format!("{host} is the last in service")));
+    }
+    let args = [
+        "evacuate",
+        "--host",
+        &host,
+        "--on-budget",
+        "proceed",
+        "--grace",
+        "1s",
+    ];
+    let seen = run.submit(None, &args, twice)?;
+    if seen.took {
+        run.maintained.hosts.insert(host.clone());
+        run.maintained.unsure.insert(host.clone());
+    }
+    Ok(seen.of(args[1..].join(" ")))
+}
+
 impl Run {
     /// Says so, and remembers whether it was answered.
     fn maintain(&mut self, host: &str, on: bool) -> anyhow::Result<bool> {

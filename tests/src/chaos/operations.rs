@@ -8,7 +8,7 @@ use super::draw::{Befalls, Happen, Row, Seen};
 use super::fleet::{Effect, MOST};
 use super::run::Run;
 use super::steering::{self, steer};
-use super::{batches, clock, generations, maintenance, removal};
+use super::{batches, clock, generations, maintenance, removal, restoral, schedules};
 
 /// The operations.
 pub(super) const OPERATIONS: &[Row] = &[
@@ -18,6 +18,10 @@ pub(super) const OPERATIONS: &[Row] = &[
     operation("backup", 8, generations::backup),
     operation("remove", 5, removal::remove),
     operation("undelete", 5, removal::undelete),
+    operation("restore", 8, restoral::restore),
+    operation("rename", 5, restoral::rename),
+    operation("evacuate", 3, maintenance::evacuate),
+    operation("schedule", 3, schedules::switch),
     operation("cancel", 6, |run, random| steer(run, random, "cancel")),
     operation("pause", 4, |run, random| steer(run, random, "pause")),
     operation("resume", 4, |run, random| steer(run, random, "resume")),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, ensure};
 
-use super::acknowledged::KEPT;
+use super::acknowledged::{KEPT, numbers};
 use super::fleet::Guest;
 use super::quiet::text;
 use super::run::Run;
@@ -33,6 +33,7 @@ impl Run {
         self.locks_have_jobs()?;
         self.site.nothing_is_left()?;
         self.graces_are_kept()?;
+        self.was_due_once()?;
         let places = self.places()?;
         let mut facts = self.facts()?;
         let mut guests = std::mem::take(&mut self.fleet.guests);
@@ -141,9 +142,13 @@ impl Run {
     fn is_whole(&mut self, guest: &Guest, place: &str) -> anyhow::Result<()> {
         let host = lab_pool::host(&self.site.lab, place)?;
         let root = format!("var/lib/machines/{}", guest.name);
-        let reference = self.fleet.reference(guest);
+        let reference = self.fleet.reference(&guest.name);
         if !reference.exists() {
-            return guests::take(&*host, &root, &reference);
+            guests::take(&*host, &root, &reference)?;
+            let Some(before) = guest.former.last() else {
+                return Ok(());
+            };
+            return guests::same_under_another_name(&self.fleet.reference(before), &reference);
         }
         self.tally.compared += 1;
         guests::same(&reference, &*host, &root)
@@ -156,13 +161,7 @@ impl Run {
         // In this order: what is acknowledged from here on may be there or not.
         let acknowledged = client.acknowledged();
         let kept = format!("cat /var/lib/machines/{}/{KEPT}", guest.name);
-        let kept: BTreeSet<u64> = self
-            .site
-            .lab
-            .run(place, &kept)?
-            .lines()
-            .map(|line| line.parse().with_context(|| format!("`{line}` is no number")))
-            .collect::<anyhow::Result<_>>()?;
+        let kept = numbers(&self.site.lab.run(place, &kept)?)?;
         let lost: Vec<_> = acknowledged.difference(&kept).collect();
         ensure!(
             lost.is_empty(),

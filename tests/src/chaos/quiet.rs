@@ -1,6 +1,8 @@
 //! How a round comes to rest: every trouble is healed, and then each job must end by itself, but for those that wait for
 //! somebody's word.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::{Context, bail, ensure};
 use fastrand::Rng;
 use serde_json::Value;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use vsjob_engine::{Clock, SystemClock};
 
 use super::fleet::Effect;
-use super::run::Run;
+use super::run::{Run, Sent};
 use super::troubles::Trouble;
 use crate::hosts::on_all;
 use crate::lab_pool;
@@ -42,6 +44,7 @@ impl Run {
             self.fleet.guests.iter().filter(|guest| guest.lives).count() == FIRST,
             "without any trouble, not every guest came to be"
         );
+        self.add_schedule()?;
         self.is_in_order()
     }
 
@@ -58,6 +61,7 @@ impl Run {
             self.heal(&Trouble::NoRoom)?;
             self.takes_new_work()?;
         }
+        self.let_schedule("disable")?;
         self.send_again()?;
         // Half the time people lend a hand; the other half all goes on by itself.
         if random.bool() {
@@ -176,8 +180,10 @@ impl Run {
     fn take_stock(&mut self) -> anyhow::Result<()> {
         let mut ended = Vec::new();
         let all = std::mem::take(&mut self.sent);
-        let guests = || all.iter().filter_map(|sent| sent.does.as_ref());
-        let of_guest = |guest: &str| guests().filter(|(one, _)| one == guest).count();
+        let others = |this: &Sent, guest: &Value| {
+            let mut others = all.iter().filter(|one| one.id != this.id);
+            others.any(|one| one.does.as_ref().is_some_and(|(name, _)| guest == name.as_str()))
+        };
         for sent in &all {
             let Some(id) = &sent.id else { continue };
             let job = self.site.job(id)?;
@@ -189,21 +195,14 @@ impl Run {
             match text(&job, "state")? {
                 "succeeded" => {
                     self.tally.succeeded += 1;
-                    if let Effect::BackUp { acknowledged }
-                    | Effect::Remove {
-                        kept: Some(acknowledged),
-                    } = effect
-                    {
-                        self.has_what_was_acknowledged(&job, guest, acknowledged)?;
-                    }
-                    let effect = (guest.clone(), effect.clone());
-                    ended.push((self.place_of_end(&job)?, effect));
+                    ended.push((self.place_of_end(&job)?, job, guest, effect.clone()));
                 }
                 "cancelled" => self.tally.cancelled += 1,
                 "rolled back" => {
                     self.tally.rolled_back += 1;
                     self.tell(format_args!("  rolled back: {} {}", job["title"], job["why"]))?;
-                    let another = of_guest(guest) > 1;
+                    let another = others(sent, &Value::from(guest.as_str()))
+                        || others(sent, &job["parameters"]["name"]);
                     let excused = self.stormy || is_a_no(&job, another);
                     ensure!(excused, "nothing befell any host, and yet: {}", self.brief(&job)?);
                 }
@@ -211,9 +210,24 @@ impl Run {
             }
         }
         // Jobs of one guest follow each other, so the order of their ends is that of their effects.
-        ended.sort_by_key(|(place, _)| *place);
-        for (_, (guest, effect)) in ended {
-            self.fleet.named(&guest)?.undergo(&effect)?;
+        ended.sort_by_key(|(place, ..)| *place);
+        let mut lost: BTreeMap<&String, BTreeSet<u64>> = BTreeMap::new();
+        for (_, job, guest, mut effect) in ended {
+            match &mut effect {
+                Effect::BackUp { acknowledged }
+                | Effect::Remove {
+                    kept: Some(acknowledged),
+                } => {
+                    let lost = lost.entry(guest).or_default();
+                    self.has_what_was_acknowledged(&job, guest, &(&*acknowledged - lost))?;
+                }
+                Effect::Restore(restored) => {
+                    restored.lost = self.lost_by(text(&job, "job")?, guest, restored)?;
+                    lost.entry(guest).or_default().extend(&restored.lost);
+                }
+                _ => {}
+            }
+            self.fleet.named(guest)?.undergo(&effect)?;
         }
         self.stormy = false;
         Ok(())
@@ -247,8 +261,13 @@ impl Run {
 fn is_a_no(job: &Value, another: bool) -> bool {
     let code = job["why"]["code"].as_str().unwrap_or_default();
     let is_purged = job["operation"] == "undelete" && code == "VSJ0470";
-    NOES.contains(&code) || is_purged || (another && job["done"] == 0)
+    let runs = job["operation"] == "rename" && code == "VSJ0446";
+    let is_looked_at = job["done"] == 0 || LATER.contains(&code);
+    NOES.contains(&code) || is_purged || runs || (another && is_looked_at)
 }
+
+/// What is not there, or is there already: not always the first step looks for that.
+const LATER: [&str; 4] = ["VSJ0470", "VSJ0472", "VSJ0476", "VSJ0490"];
 
 /// The guest would stand still for too long, and that was to be a failure, or somebody said no; or it was to show its
 /// health by a command, and has no systemd that could run one.

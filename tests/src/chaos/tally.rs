@@ -28,6 +28,8 @@ pub struct Tally {
     pub compared: u64,
     /// Newest generations that were read, byte by byte, and compared with the reference of their guest.
     pub verified: u64,
+    /// Jobs of a schedule, each for a moment of its own.
+    pub scheduled: u64,
     /// Reboots of all hosts at once.
     pub reboots: u64,
 }
@@ -62,7 +64,7 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} operations and {} faults up to {} quiet points, {} of them after a reboot of all hosts; jobs: {} succeeded, \
-             {} rolled back, {} cancelled, {} times stuck for a while; {} batches; {} guests and {} generations compared \
+             {} rolled back, {} cancelled, {} times stuck for a while; {} batches; {} by a schedule; {} guests and {} generations compared \
              file by file; \
              {} writes acknowledged, 0 lost; with an effect, of those drawn:",
             self.all(is_operation),
@@ -74,6 +76,7 @@ impl fmt::Display for Tally {
             self.cancelled,
             self.stuck,
             self.batches,
+            self.scheduled,
             self.compared,
             self.verified,
             self.acknowledged
