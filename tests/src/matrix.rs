@@ -47,6 +47,8 @@ impl Share {
     pub const THIRD: Self = Self { one_in: 3 };
     /// For real hosts, on which a point costs seconds.
     pub const TENTH: Self = Self { one_in: 10 };
+    /// The same for operations that are made of the steps of others.
+    pub const THIRTIETH: Self = Self { one_in: 30 };
 
     /// The share of these.
     ///
@@ -95,7 +97,7 @@ struct Point {
     crash: Crash,
 }
 
-/// Tries that share of the operation's points while it unwinds, and forward all, or a third if the share is a tenth.
+/// Tries that share of the operation's points while it unwinds, and forward three times that share, or all.
 ///
 /// # Errors
 /// Every point that did not end well, or was not reached.

@@ -249,6 +249,11 @@ fn a_cold_backup_starts_its_guest_again_and_commands_run_around_a_hot_one_on(
         "{inside}"
     );
 
+    // Only what is read while it is written to is no picture of one moment.
+    let list = kept.vsjob(&["generation", "list"])?.ok()?;
+    let torn = list.matches("not crash-consistent").count();
+    ensure!(torn == usize::from(!storage.is_empty()), "{list}");
+
     let before = kept.names()?;
     let job = kept.backup(&["--pre=refuse", "--post=clean up"])?;
     ensure!(

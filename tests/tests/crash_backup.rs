@@ -3,11 +3,11 @@
 //! still; and the guest runs.
 
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
 use vsjob_tests::hosts::{World, Worlds};
+use vsjob_tests::lab_pool::Labs;
 use vsjob_tests::master::{self, Life, Report};
 use vsjob_tests::matrix::{self, Share, Subject};
 use vsjob_tests::{faults, figures, guests};
@@ -108,16 +108,7 @@ impl Subject for Backup {
             anyhow::bail!("{names:?}");
         };
         let tree = generations.of(&"ldap".parse()?).join(new.as_str()).join("tree");
-        // Owners, modes, times, links, attributes and holes too.
-        let compared = Command::new("rsync")
-            .args(["-naHAXSi", "--delete", "--checksum", "--modify-window=-1"])
-            .arg(self.reference.path().join(""))
-            .arg(tree.join(""))
-            .output()?;
-        let said = String::from_utf8_lossy(&compared.stdout).into_owned();
-        // The folder that the guest is put into has a time of its own.
-        let said: Vec<&str> = said.lines().filter(|line| !line.ends_with(" ./")).collect();
-        ensure!(compared.status.success() && said.is_empty(), "{said:?}");
+        guests::same_here(self.reference.path(), &tree)?;
         guests::lives_only_on(world, 1, self.reference.path())
     }
 
@@ -192,5 +183,31 @@ fn befalls(
             "too few: {counts:?}"
         );
     }
+    Ok(())
+}
+
+#[test]
+fn on_real_hosts_a_cold_backup_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
+    let Some(labs) = Labs::up(1)? else { return Ok(()) };
+    let worlds = Worlds::Lab(labs);
+    let counts = matrix::crash_matrix(&Backup::on(&worlds, "cold")?, &worlds, Share::THIRTIETH)?;
+    figures::tell(format_args!("backup, cold, on real hosts: {counts}"));
+    ensure!(
+        counts.forward >= 2 && counts.unwinding >= 1,
+        "too few: {counts:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn on_real_hosts_a_cold_backup_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
+    let Some(labs) = Labs::up(1)? else { return Ok(()) };
+    let worlds = Worlds::Lab(labs);
+    let counts = faults::fault_matrix(&Backup::on(&worlds, "cold")?, &worlds, Share::THIRTIETH)?;
+    figures::tell(format_args!("backup, cold, on real hosts: {counts}"));
+    ensure!(
+        counts.forward >= 1 && counts.unwinding >= 1 && counts.reboots >= 1,
+        "too few: {counts:?}"
+    );
     Ok(())
 }

@@ -5,6 +5,7 @@ use anyhow::{Context, ensure};
 use std::process::Command;
 use tempfile::TempDir;
 use vsjob_tests::hosts::{World, Worlds};
+use vsjob_tests::lab_pool::Labs;
 use vsjob_tests::master::{self, Life, Report};
 use vsjob_tests::matrix::{self, Share, Subject};
 use vsjob_tests::{faults, figures, guests};
@@ -97,6 +98,32 @@ fn a_rename_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<
     figures::tell(format_args!("rename on paper hosts: {counts}"));
     ensure!(
         counts.forward >= 13 && counts.unwinding >= 6 && counts.reboots >= 4,
+        "too few: {counts:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn on_real_hosts_a_rename_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
+    let Some(labs) = Labs::up(1)? else { return Ok(()) };
+    let worlds = Worlds::Lab(labs);
+    let counts = matrix::crash_matrix(&Rename::on(&worlds)?, &worlds, Share::THIRTIETH)?;
+    figures::tell(format_args!("rename on real hosts: {counts}"));
+    ensure!(
+        counts.forward >= 2 && counts.unwinding >= 1,
+        "too few: {counts:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn on_real_hosts_a_rename_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
+    let Some(labs) = Labs::up(1)? else { return Ok(()) };
+    let worlds = Worlds::Lab(labs);
+    let counts = faults::fault_matrix(&Rename::on(&worlds)?, &worlds, Share::THIRTIETH)?;
+    figures::tell(format_args!("rename on real hosts: {counts}"));
+    ensure!(
+        counts.forward >= 1 && counts.unwinding >= 1 && counts.reboots >= 1,
         "too few: {counts:?}"
     );
     Ok(())

@@ -74,7 +74,12 @@ fn show(session: &Session, list: &GenerationList, none: &str) -> Result<Exit, St
     }
     let rows = list.generations.iter().map(|line| {
         let of = |tell: fn(&GenerationFacts) -> String| line.facts.as_ref().map_or_else(String::new, tell);
-        let notes = [line.pinned.then_some("pinned"), line.trouble.as_deref()];
+        let is_torn = line.facts.as_ref().is_some_and(|facts| !facts.crash_consistent);
+        let notes = [
+            line.pinned.then_some("pinned"),
+            is_torn.then_some("not crash-consistent"),
+            line.trouble.as_deref(),
+        ];
         [
             line.guest.clone(),
             line.generation.clone(),

@@ -90,6 +90,7 @@ fn facts(read: vsjob_workflows::Generation) -> GenerationFacts {
     GenerationFacts {
         host: read.host,
         mode: read.mode,
+        crash_consistent: read.crash_consistent,
         taken: read.taken,
         files: read.files,
         size: read.size,

@@ -32,6 +32,8 @@ pub(crate) struct GenerationFacts {
     pub host: String,
     /// `hot` or `cold`.
     pub mode: String,
+    /// It is its guest at one moment; and not as it was read while it went on writing.
+    pub crash_consistent: bool,
     /// When it was begun.
     pub taken: String,
     /// How many files it has.

@@ -144,6 +144,7 @@ fn begin(at: &Incoming, work: &Work, now: Timestamp) -> io::Result<Outputs> {
             guest: said("guest"),
             host: said("host"),
             mode: said("mode"),
+            crash_consistent: true,
             taken: now.to_string(),
             since,
             files: 0,

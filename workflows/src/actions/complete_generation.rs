@@ -63,7 +63,8 @@ fn complete(at: &Incoming, work: &Work, sent: Count) -> io::Result<Outputs> {
         });
     };
     let (manifest, count) = Manifest::of(&at.tree(), &known, &mut tell)?;
-    if count != sent && argument(work, "still") != "no" {
+    let crash_consistent = argument(work, "still") != "no";
+    if count != sent && crash_consistent {
         return Ok(Outputs::new());
     }
     let checksum = manifest.write(&at.folder.join("manifest"))?;
@@ -80,6 +81,7 @@ fn complete(at: &Incoming, work: &Work, sent: Count) -> io::Result<Outputs> {
         received: argument(work, "received").parse().unwrap_or(0),
         since: argument(work, "since").to_owned(),
         manifest: checksum.clone(),
+        crash_consistent,
         ..Generation::read(&at.folder)?
     };
     generation.write(&at.folder)?;

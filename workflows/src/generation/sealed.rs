@@ -38,6 +38,9 @@ pub struct Generation {
     pub host: String,
     /// `hot` or `cold`.
     pub mode: String,
+    /// It is its guest at one moment, as after a power cut; and not as it was read while it went on writing.
+    #[serde(default = "crash_consistent")]
+    pub crash_consistent: bool,
     /// When its snapshot was taken, by the master.
     pub taken: String,
     /// The same by the clocks of its host, as `transfer.sh` has it: what changed since then, the next one compares.
@@ -82,6 +85,11 @@ pub struct Facts {
     /// See `rss`; empty if nothing was asked about it then.
     #[serde(default)]
     pub disk: String,
+}
+
+/// What nobody wrote down before there was anything else.
+fn crash_consistent() -> bool {
+    true
 }
 
 impl Generation {
