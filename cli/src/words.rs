@@ -6,6 +6,12 @@ use chrono::TimeDelta;
 
 use crate::message::Moment;
 
+/// An amount of bytes: `20.5 KiB`.
+#[must_use]
+pub(crate) fn size(bytes: u64) -> String {
+    bytesize::ByteSize(bytes).display().iec().to_string()
+}
+
 /// A duration in at most two units: `350 ms`, `4.2 s`, `3 m 20 s`, `5 d 2 h`.
 #[must_use]
 pub(crate) fn span(time: TimeDelta) -> String {

@@ -41,6 +41,13 @@ impl Home {
             .collect())
     }
 
+    fn shown(&self, template: &str) -> anyhow::Result<serde_json::Value> {
+        self.house
+            .program
+            .run(&["template", "show", template, "--json"])?
+            .json()
+    }
+
     /// The state and the code of a job, once it is over.
     fn ends(&self, args: &[&str]) -> anyhow::Result<(String, String)> {
         let job = self.house.ended(&self.submit(args)?)?;
@@ -91,6 +98,14 @@ fn a_template_is_not_removed_while_a_job_has_it_or_waits_for_its_turn_to_have_it
             home.file(&format!("{template}.tar")).is_file(),
             "{template} is gone"
         );
+        let shown = home.shown(template)?;
+        let names_it = [&holds, &waits].into_iter().filter(|job| {
+            let short = &job[job.len() - 8..];
+            shown["jobs"]
+                .as_array()
+                .is_some_and(|jobs| jobs.iter().any(|one| one == short))
+        });
+        ensure!(names_it.count() == 1 && shown["checksum"].is_null(), "{shown}");
     }
     for job in [&waits, &holds] {
         home.house.program.run(&["cancel", job])?.ok()?;
@@ -130,6 +145,19 @@ fn a_template_of_a_guest_makes_another_one_that_has_its_files_and_nothing_of_who
     ensure!(home.templates()? == ["lamp"] && home.house.runs("ldap", 1));
     let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(home.file("lamp.tar"))?);
     ensure!(mode & 0o77 == 0, "others may read it: {mode:o}");
+    let shown = home.shown("lamp")?;
+    let written = std::fs::read_to_string(home.file("lamp.tar.blake3"))?;
+    let is_that = written.split_whitespace().next().context("no checksum")?;
+    ensure!(
+        shown["checksum"] == is_that && shown["bytes"].as_u64() > Some(0),
+        "{shown}"
+    );
+    let text = home.house.program.run(&["template", "show", "lamp"])?.ok()?;
+    ensure!(text.contains(is_that) && text.contains("lamp.tar"), "{text}");
+    home.house
+        .program
+        .run(&["template", "show", "lamb"])?
+        .refuses("VSJ0410", 4)?;
 
     let place = ["--host=vsh-01", "--interface=10.77.1.20/16"];
     let create = [&["create", "--name=web", "--template=lamp"], &place[..]].concat();

@@ -383,6 +383,7 @@ fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
             nameservers: request.link.nameservers.clone(),
             mirror: request.mirror.clone(),
             updates: request.updates.clone(),
+            mtu: site.defaults.mtu,
         },
     );
     let definition = p

@@ -281,7 +281,7 @@ fn plan(request: &Restore, site: &Site) -> Result<Planned, Refusal> {
     if request.replaces.is_some() {
         put_aside(&mut p, request, names);
     }
-    let definition = named(&mut p, request, names)?;
+    let definition = named(&mut p, request, site, names)?;
     // What it was sent for took its time.
     given_up(&mut p, request)?;
     admitted(&mut p, request, names, [volume, definition])?;
@@ -461,7 +461,7 @@ fn put_aside(p: &mut Planner, request: &Restore, names: Names) {
 }
 
 /// It is a guest of the host, under its name. The step that wrote its definition.
-fn named(p: &mut Planner, request: &Restore, names: Names) -> Result<StepNo, Refusal> {
+fn named(p: &mut Planner, request: &Restore, site: &Site, names: Names) -> Result<StepNo, Refusal> {
     let (host, guest) = (&request.host, &request.guest);
     if let Some(link) = &request.link {
         p.on(
@@ -475,6 +475,7 @@ fn named(p: &mut Planner, request: &Restore, names: Names) -> Result<StepNo, Ref
                 nameservers: link.nameservers.clone(),
                 mirror: Line::default(),
                 updates: Line::default(),
+                mtu: site.defaults.mtu,
             },
         );
     }

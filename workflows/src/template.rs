@@ -27,6 +27,15 @@ pub struct Template {
     pub bytes: u64,
 }
 
+impl Template {
+    /// What was written down of it when it was made here.
+    #[must_use]
+    pub fn checksum(&self) -> Option<String> {
+        let said = fs::read_to_string(checksum_file(&self.archive)).ok()?;
+        said.split_whitespace().next().map(str::to_owned)
+    }
+}
+
 /// The template that a file of that name belongs to: its archive, or the checksum of that.
 pub(crate) fn belongs_to(file: &str) -> Option<TemplateName> {
     template_of(file.strip_suffix(CHECKSUM).unwrap_or(file))

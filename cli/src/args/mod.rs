@@ -446,6 +446,11 @@ pub(crate) enum Step {
 pub(crate) enum Template {
     /// Show the templates
     List,
+    /// Show one
+    Show {
+        /// As `template list` shows it
+        template: TemplateName,
+    },
     /// Delete one; not while a job that is not over names it
     Remove {
         /// As `template list` shows it

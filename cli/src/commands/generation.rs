@@ -1,12 +1,12 @@
 //! `generation`: the copies of guests that the master keeps.
 
-use bytesize::ByteSize;
 use vsjob_workflows::{GenerationName, GuestName, Keep};
 
 use crate::args::Generation;
 use crate::complaint::Stop;
 use crate::message::{GenerationFacts, GenerationList, GenerationVerified};
 use crate::session::Session;
+use crate::words::size;
 use crate::{Exit, follow, words};
 
 pub(crate) async fn generation(session: &Session, generation: &Generation) -> Result<Exit, Stop> {
@@ -105,10 +105,6 @@ fn show(session: &Session, list: &GenerationList, none: &str) -> Result<Exit, St
         rows.collect(),
     )?;
     Ok(Exit::Done)
-}
-
-fn size(bytes: u64) -> String {
-    ByteSize(bytes).display().iec().to_string()
 }
 
 async fn one(session: &Session, name: &GuestName, generation: &GenerationName) -> Result<Exit, Stop> {

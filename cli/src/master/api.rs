@@ -16,7 +16,7 @@ use super::peer::Admin;
 use super::{by_hand, held, scan, stray, view};
 use crate::message::{
     AcceptScan, Accepted, Adopt, At, GuestLine, Guests, History, JobView, Jobs, Leftovers, LockLine, Locks,
-    ObjectLine, PlanView, Reply, RunStep, Scanned, Submit, TemplateLine, Templates, Verified, Who,
+    ObjectLine, PlanView, Reply, RunStep, Scanned, Submit, Verified, Who,
 };
 use crate::{Complaint, Exit};
 
@@ -342,20 +342,6 @@ pub(crate) async fn adopt(State(house): Of, admin: Admin, Json(adopt): Json<Adop
     Ok(axum::Json(
         scan::adopt(&house, adopt.host.as_deref(), &actor).await?,
     ))
-}
-
-/// The templates that guests can be made from
-#[utoipa::path(get, path = "/v1/templates", responses((status = 200, body = Templates)))]
-pub(crate) async fn templates(State(house): Of) -> Answer<Templates> {
-    let templates = vsjob_workflows::templates(&house.configured.state)
-        .into_iter()
-        .map(|(name, template)| TemplateLine {
-            template: name.to_string(),
-            archive: template.archive.display().to_string(),
-        });
-    Ok(axum::Json(Templates {
-        templates: templates.collect(),
-    }))
 }
 
 /// Look at every host and compare with placement

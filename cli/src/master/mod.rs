@@ -22,6 +22,7 @@ mod stray;
 mod stuck;
 mod superseded;
 mod survey;
+mod templates;
 mod tidy;
 mod view;
 

@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{api, clock, generations, hosts, schedules, stuck};
+use super::{api, clock, generations, hosts, schedules, stuck, templates};
 use crate::message::{Trouble, TroubleBody};
 
 /// How the API says no, by status.
@@ -63,7 +63,8 @@ const REFUSALS: [(&str, &str); 7] = [
         schedules::run,
         generations::list,
         generations::verify,
-        api::templates,
+        templates::list,
+        templates::show,
         api::scan_all,
         api::accept_scan
     )

@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 
 use super::answer::Refused;
 use super::house::House;
-use super::{api, clock, generations, hosts, openapi, schedules, stuck};
+use super::{api, clock, generations, hosts, openapi, schedules, stuck, templates};
 use crate::{Complaint, Exit};
 
 /// All routes.
@@ -50,7 +50,8 @@ pub(crate) fn routes(house: Arc<House>) -> Router {
             "/v1/generations/{guest}/{generation}/verify",
             get(generations::verify),
         )
-        .route("/v1/templates", get(api::templates))
+        .route("/v1/templates", get(templates::list))
+        .route("/v1/templates/{template}", get(templates::show))
         .route("/v1/scan", get(api::scan_all))
         .route("/v1/scan/accept", post(api::accept_scan))
         .fallback(no_such_path)

@@ -152,6 +152,20 @@ pub(crate) struct TemplateLine {
     pub template: String,
     /// Its archive.
     pub archive: String,
+    /// How large that is.
+    pub bytes: u64,
+}
+
+/// A template, and more of it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct TemplateView {
+    /// Where it is.
+    #[serde(flatten)]
+    pub template: TemplateLine,
+    /// The checksum that was written down when it was made here, as `b3sum` tells it.
+    pub checksum: Option<String>,
+    /// The jobs that are not over and name it.
+    pub jobs: Vec<String>,
 }
 
 /// How the pool is, against what the master knows.

@@ -9,7 +9,7 @@ use super::problem::{Problem, Problems, did_you_mean};
 pub struct CreateDefaults {
     /// The bridge that guests are on.
     pub device: String,
-    /// The largest packet on their links; 0: as the bridge has it.
+    /// The largest packet that they send; 0: as their link has it.
     pub mtu: u32,
     /// Their domain, where networks.conf names none.
     pub domain: Option<String>,

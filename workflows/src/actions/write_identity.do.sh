@@ -1,8 +1,9 @@
-# VOLUME GUEST ADDRESS GATEWAY DOMAIN NAMESERVERS MIRROR UPDATES: makes the unpacked tree this guest's. NAMESERVERS are
-# separated by blanks; UPDATES is the mirror of those. The tree is a stranger's: a link in it could lead to the host's own files, so each component of a path is
-# looked at before it is entered, and a link in the last place is replaced, never followed.
+# VOLUME GUEST ADDRESS GATEWAY DOMAIN NAMESERVERS MIRROR UPDATES MTU: makes the unpacked tree this guest's. NAMESERVERS are
+# separated by blanks; UPDATES is the mirror of those; an MTU of 0 is the link's own. The tree is a stranger's: a link in it
+# could lead to the host's own files, so each component of a path is looked at before it is entered, and a link in the last
+# place is replaced, never followed.
 
-root=$(volume_path "$1") name=$2 address=$3 gateway=$4 domain=$5 nameservers=$6 mirror=$7 updates=${8:-}
+root=$(volume_path "$1") name=$2 address=$3 gateway=$4 domain=$5 nameservers=$6 mirror=$7 updates=${8:-} mtu=${9:-0}
 volume_exists "$1" || fail permanent VSJ0470 "there is no volume $1 here"
 
 # enter DIRECTORY: makes a directory of the tree, component by component.
@@ -52,7 +53,9 @@ fi
 
 # Of the same name as systemd's own file for containers, so that it takes its place.
 {
-	printf '[Match]\nKind=veth\nName=host0\nVirtualization=container\n\n[Network]\n'
+	printf '[Match]\nKind=veth\nName=host0\nVirtualization=container\n'
+	[ "$mtu" = 0 ] || printf '\n[Link]\nMTUBytes=%s\n' "$mtu"
+	printf '\n[Network]\n'
 	printf 'Address=%s\n' "$address"
 	[ -z "$gateway" ] || printf 'Gateway=%s\n' "$gateway"
 	printf 'LinkLocalAddressing=no\nLLDP=no\nIPv6AcceptRA=no\n'

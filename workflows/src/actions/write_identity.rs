@@ -7,7 +7,7 @@ use crate::{GuestName, Line, Ref, VolumeName};
 
 host_action! {
     /// Name, ids, keys, addresses; no link of the tree is followed out of it.
-    WriteIdentity { volume: Ref<VolumeName>, guest: GuestName, address: Line, gateway: Line, domain: Line, nameservers: Line, mirror: Line, updates: Line } -> IdentityWritten {}
+    WriteIdentity { volume: Ref<VolumeName>, guest: GuestName, address: Line, gateway: Line, domain: Line, nameservers: Line, mirror: Line, updates: Line, mtu: u32 } -> IdentityWritten {}
     "write-identity" version 1, "write the identity of {guest}",
     HostAction {
         needs: &[Library::Storage],
@@ -40,6 +40,7 @@ mod tests {
             "10.0.3.6",
             "http://mirror/debian",
             "http://security/debian-security",
+            "1496",
         ];
         let status = Command::new("sh")
             .args(["-c", &script.text, "sh"])
@@ -72,6 +73,10 @@ mod tests {
         assert_eq!(read(tree.join("etc/machine-id")).trim().len(), 32);
         assert!(
             read(tree.join("etc/systemd/network/80-container-host0.network")).contains("Gateway=10.0.1.1")
+        );
+        assert!(
+            read(tree.join("etc/systemd/network/80-container-host0.network"))
+                .contains("\n[Link]\nMTUBytes=1496\n")
         );
     }
 
