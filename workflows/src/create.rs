@@ -202,9 +202,9 @@ impl Create {
         site.host(&host)?;
         let link = Link::read(request, site)?;
         let source = Source::read(request, site)?;
-        let device = match request.optional("device")? {
-            Some(device) => device,
-            None => defaults
+        let device = match (request.optional("device")?, link.tagged.clone()) {
+            (Some(device), _) | (None, Some(device)) => device,
+            (None, None) => defaults
                 .device
                 .parse()
                 .map_err(|why| Refusal::bad("device", &why))?,
@@ -232,12 +232,17 @@ impl Create {
     }
 }
 
+/// The VLAN of what has no tag.
+const UNTAGGED: u16 = 1;
+
 /// How a new guest is reached: as the request says, else as networks.conf does by the address, else create.conf.
 pub(crate) struct Link {
     pub address: IpNet,
     pub gateway: Line,
     pub domain: Line,
     pub nameservers: Line,
+    /// The bridge of its VLAN, if that has a tag: called as DEFAULT_DEVICE, with its number at the end.
+    pub tagged: Option<DeviceName>,
 }
 
 impl Link {
@@ -258,7 +263,14 @@ impl Link {
             .iter()
             .map(ToString::to_string)
             .collect();
+        let vlan = network
+            .map(|network| network.vlan)
+            .filter(|vlan| *vlan != UNTAGGED);
+        let tagged = vlan.map(|vlan| format!("{}.{vlan}", defaults.device).parse());
         Ok(Self {
+            tagged: tagged
+                .transpose()
+                .map_err(|why| Refusal::bad("interface", &why))?,
             gateway: Line::of(&gateway.map(|gateway| gateway.to_string()).unwrap_or_default())
                 .map_err(|why| Refusal::bad("gateway", &why))?,
             domain: line(request, "domain", domain.or_else(|| defaults.domain.clone()))?,

@@ -48,7 +48,7 @@ pub use generation::{
 };
 pub use names::{
     BadAmount, CpuPercent, DeviceName, GuestName, Leftover, Line, Megabytes, OnBudget, ShortId, Span,
-    SuiteName, TemplateName, VlanId, VolumeName, YesNo,
+    SuiteName, TemplateName, VolumeName, YesNo,
 };
 pub use operation::{Held, Operation, Planned, operation, operations};
 pub use planner::{Argument, Call, Given, Placed, Planner, Ref};

@@ -78,27 +78,6 @@ impl BadAmount {
     }
 }
 
-/// A VLAN: 1 to 4094. 1 with an untagged host network means: no tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct VlanId(u16);
-
-impl FromStr for VlanId {
-    type Err = BadAmount;
-
-    fn from_str(text: &str) -> Result<Self, BadAmount> {
-        match text.parse() {
-            Ok(id @ 1..=4094) => Ok(Self(id)),
-            _ => Err(BadAmount::new(text, "a VLAN from 1 to 4094")),
-        }
-    }
-}
-
-impl fmt::Display for VlanId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 /// An amount of memory or disk in units of 1024 × 1024 bytes; 0 means: no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Megabytes(pub u32);
@@ -385,9 +364,6 @@ mod tests {
         }
         assert!("5 s".parse::<Span>().is_err());
         assert!("s".parse::<Span>().is_err());
-        assert!("0".parse::<VlanId>().is_err());
-        assert!("4095".parse::<VlanId>().is_err());
-        assert_eq!("12".parse::<VlanId>().unwrap().to_string(), "12");
     }
 
     #[test]

@@ -244,10 +244,11 @@ impl Definition {
             None if facts.address.is_empty() => String::new(),
             None => read::<IpNet>(&facts.address)?.to_string(),
         };
-        let device = match request.optional("device")? {
-            Some(device) => Given::Known(device),
-            None if facts.device.is_empty() => Given::From(Value::Text(String::new())),
-            None => Given::Known(read(&facts.device)?),
+        let tagged = link.and_then(|link| link.tagged.clone());
+        let device = match (request.optional("device")?, tagged) {
+            (Some(device), _) | (None, Some(device)) => Given::Known(device),
+            (None, None) if facts.device.is_empty() => Given::From(Value::Text(String::new())),
+            (None, None) => Given::Known(read(&facts.device)?),
         };
         // Percent, and not a ratio as a request has it.
         let cpu = CpuPercent(read(&facts.cpu)?);

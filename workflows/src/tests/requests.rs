@@ -161,6 +161,27 @@ fn an_address_is_one_of_a_guest() {
 }
 
 #[test]
+fn a_guest_is_on_the_bridge_of_its_vlan_unless_somebody_names_another() {
+    let mut site = site();
+    site.networks = vsjob_workers::Networks::parse(
+        "networks.conf",
+        "1,10.0.1.0/24,10.0.1.1\n12,10.0.2.0/24,10.0.2.1\n",
+    )
+    .unwrap();
+    let device = |operation: &str, given: &str| {
+        let plan = plan_on(&site, operation, given);
+        given_as(&plan, "device").first().cloned().unwrap_or_default()
+    };
+    let create = |given: &str| device("create", &format!("name=web template=debian {given}"));
+    assert_eq!(create("interface=10.0.1.5"), "br0");
+    assert_eq!(create("interface=10.0.2.5"), "br0.12");
+    assert_eq!(create("interface=10.0.2.5 device=br7"), "br7");
+    let restore = |given: &str| device("restore", &format!("name=ldap as=web {given}"));
+    assert_eq!(restore("interface=10.0.2.5"), "br0.12");
+    assert_eq!(device("restore", "name=ldap"), restore("interface=10.0.1.5"));
+}
+
+#[test]
 fn a_guest_asks_the_nameservers_of_its_network_or_else_those_of_all() {
     let mut site = site();
     site.defaults.nameservers = vec!["10.0.0.53".parse().unwrap()];
