@@ -146,7 +146,10 @@ impl CreateDefaults {
         };
         match key {
             "DEFAULT_DEVICE" => self.device = label("a network device", 15, ".-")?,
-            "MTU" => self.mtu = number("a number of bytes")?,
+            "MTU" => {
+                let mtu = text.parse().ok().filter(|bytes| matches!(bytes, 0 | 68..=65535));
+                self.mtu = mtu.ok_or("a number of bytes from 68 to 65535, or 0")?;
+            }
             "DEFAULT_DOMAIN" => self.domain = Some(label("a domain", 253, ".-")?),
             "DEFAULT_NAMESERVER" => {
                 for word in text.split([' ', ',']).filter(|word| !word.is_empty()) {
@@ -257,7 +260,7 @@ mod tests {
         let text = "DEFAULT_DEVCE=br0\nMTU=big\nnothing\nDEFAULT_CPU_LIMIT=1/0\nMAIN_MIRROR=http://x/$(y)\nDEFAULT_METHOD=rpm\n";
         insta::assert_snapshot!(CreateDefaults::parse("create.conf", text).unwrap_err(), @r"
         create.conf:1:1: VSJ0202: unknown key `DEFAULT_DEVCE` (did you mean `DEFAULT_DEVICE`?)
-        create.conf:2:5: VSJ0203: `big` is not a number of bytes
+        create.conf:2:5: VSJ0203: `big` is not a number of bytes from 68 to 65535, or 0
         create.conf:3:1: VSJ0201: a line is `KEY=value`
         create.conf:4:19: VSJ0203: `1/0` is not a ratio such as 9/10
         create.conf:5:13: VSJ0203: `http://x/$(y)` is not the address of a mirror
