@@ -8,9 +8,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use vsjob_engine::{Plan, UndoKind, Value};
-use vsjob_workers::{
-    Action, CreateMethod, Driver, Drivers, Settings, Side, Slaves, network, runtime, storage,
-};
+use vsjob_workers::{Action, Driver, Drivers, Settings, Side, Slaves, network, runtime, storage};
 
 use crate::{
     Generations, Parameters, Refusal, Removed, Room, Site, Survey, Takes, Template, operation, operations,
@@ -298,42 +296,6 @@ fn a_guest_moves_between_any_two_storages_and_a_snapshot_is_owed_only_where_one_
         let found = created.filter(|object| object.kind == "snapshot").count();
         assert_eq!(found, snapshots, "{slaves}");
     }
-}
-
-#[test]
-fn a_limit_that_a_host_cannot_keep_is_refused_if_it_was_asked_for_and_left_out_otherwise() {
-    let mut site = site_of("vsh-01\nvsh-02:storage=dir\n");
-    site.defaults.disk_limit = 500;
-    let limits = |host: &str, given: &str| {
-        let given = format!("name=web interface=10.0.1.5 template=debian host={host} {given}");
-        let planned = operation("create").unwrap().plan(&parameters(&given), &site);
-        planned.map(|planned| given_as(&planned.plan, "megabytes"))
-    };
-    assert_eq!(limits("vsh-01", "").unwrap(), ["500"]);
-    assert_eq!(limits("vsh-02", "").unwrap(), Vec::<String>::new());
-    assert_eq!(limits("vsh-02", "disk=0").unwrap(), Vec::<String>::new());
-    assert_eq!(limits("vsh-02", "disk=300").unwrap_err().code(), "VSJ0415");
-}
-
-#[test]
-fn what_a_guest_is_made_from_is_what_create_conf_says_if_nobody_does() {
-    let mut site = site_of("vsh-01\n");
-    site.defaults.distro = Some("trixie".to_owned());
-    let made_of = |site: &Site, given: &str| {
-        let given = format!("name=web interface=10.0.1.5 {given}");
-        let planned = operation("create").unwrap().plan(&parameters(&given), site);
-        planned.map(|planned| given_as(&planned.plan, "suite"))
-    };
-    assert_eq!(made_of(&site, "").unwrap_err().code(), "VSJ0403");
-    site.defaults.method = CreateMethod::Debootstrap;
-    assert_eq!(made_of(&site, "").unwrap(), ["trixie"]);
-    assert_eq!(made_of(&site, "debootstrap=bookworm").unwrap(), ["bookworm"]);
-    assert_eq!(made_of(&site, "template=debian").unwrap(), Vec::<String>::new());
-    site.defaults.distro = None;
-    assert_eq!(made_of(&site, "").unwrap_err().code(), "VSJ0403");
-    site.defaults.method = CreateMethod::Template;
-    site.defaults.template = Some("debian".to_owned());
-    assert_eq!(made_of(&site, "").unwrap(), Vec::<String>::new());
 }
 
 #[test]
