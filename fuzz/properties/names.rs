@@ -7,7 +7,7 @@ use std::str::FromStr;
 use vsjob_engine::HostName;
 use vsjob_workers::RunName;
 use vsjob_workflows::{
-    CpuPercent, DeviceName, GuestName, Leftover, Line, Megabytes, OnBudget, Span, TemplateName, VlanId,
+    CpuPercent, DeviceName, GuestName, Leftover, Line, Megabytes, OnBudget, Span, TemplateName,
 };
 
 /// The bytes as each of the names.
@@ -26,7 +26,6 @@ pub(crate) fn names(bytes: &[u8]) {
         assert!(line.len() <= 1000 && !line.contains(char::is_control));
     }
     printed_as_read::<OnBudget>(text);
-    read_again_is_the_same::<VlanId>(text);
     read_again_is_the_same::<Megabytes>(text);
     let _ = (text.parse::<CpuPercent>(), text.parse::<Span>());
 }
