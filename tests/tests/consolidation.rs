@@ -432,6 +432,30 @@ fn a_generation_that_cannot_be_read_is_not_built_upon_and_never_pruned() -> anyh
 }
 
 #[test]
+fn a_guest_that_its_host_has_stopped_or_is_yet_to_start_counts_as_one_that_runs() -> anyhow::Result<()> {
+    let kept = Kept::new()?;
+    let host = kept.house.paper.host(1);
+    for (file, text, waits) in [
+        ("run/paper/system", "stopping", 1),
+        ("run/paper/jobs/ldap", "17\n", 0),
+    ] {
+        host.run("systemctl stop systemd-nspawn@ldap", &[])?;
+        host.write(file, text)?;
+        let id = kept.vsjob(&["submit", "backup", "--name=ldap", "--cold"])?.ok()?;
+        kept.house.until(&id, |job| {
+            let state = &job["plan"][waits]["state"];
+            state == "waiting" || state == "running"
+        })?;
+        // Its host is there again.
+        host.run("rm \"$R/$1\"; systemctl start systemd-nspawn@ldap", &[file])?;
+        let job = kept.house.ended(&id)?;
+        ensure!(job["state"] == "succeeded" && kept.house.runs("ldap", 1), "{job}");
+        ensure!(job["stood_still"].as_u64() > Some(0), "{job}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_cold_guest_whose_host_reboots_while_it_is_stopped_is_started_again() -> anyhow::Result<()> {
     let kept = Kept::new()?;
     let plan = kept

@@ -13,11 +13,13 @@ guest_durable() {
 	durable "$R/etc/systemd/system/machines.target.wants" "$R/etc/systemd/system/multi-user.target.wants"
 }
 
-# guest_state NAME: sets guest_state to running, stopped, or changing.
+# guest_state NAME: sets guest_state to running, stopped, or changing. What is to be started has a job, also while its host
+# boots and has not come to it.
 guest_state() {
-	case $(systemctl show -p ActiveState --value "$(guest_unit "$1")") in
-	active | reloading) guest_state=running ;;
-	inactive | failed | '') guest_state=stopped ;;
+	case $(systemctl show -p ActiveState -p Job "$(guest_unit "$1")") in
+	*Job=[1-9]*) guest_state=changing ;;
+	*ActiveState=active* | *ActiveState=reloading*) guest_state=running ;;
+	*ActiveState=inactive* | *ActiveState=failed* | '') guest_state=stopped ;;
 	*) guest_state=changing ;;
 	esac
 }
@@ -82,7 +84,8 @@ guest_start() {
 # guest_stop NAME SECONDS: asks it to power off, and answers when nothing of it runs; what is left after SECONDS is
 # terminated. Its unit is never restarted: a stop that is seen to its end comes first.
 guest_stop() {
-	guest_state "$1"
+	# What is only about to run hears nothing yet.
+	guest_settle "$1" 400 || true
 	[ "$guest_state" != stopped ] || return 0
 	machinectl poweroff "$1" >&2 || true
 	guest_turns=$(($2 * 50))

@@ -1,6 +1,10 @@
 # GUEST: what an undo, and the other host, will need to know of it.
 
 guest_settle "$1" 400 || fail transient VSJ0442 "the guest $1 does not settle"
+# A host that shuts down has stopped its guests, and starts them again.
+if [ "$guest_state" = stopped ] && [ "$(systemctl is-system-running 2>/dev/null)" = stopping ]; then
+	fail transient VSJ0442 "the host shuts down, and has stopped the guest $1"
+fi
 guest_facts "$1"
 running=no enabled=no
 if [ "$guest_state" = running ]; then
