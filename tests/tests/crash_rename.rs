@@ -115,16 +115,3 @@ fn on_real_hosts_a_rename_killed_at_a_durable_write_is_done_or_as_before() -> an
     );
     Ok(())
 }
-
-#[test]
-fn on_real_hosts_a_rename_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
-    let Some(labs) = Labs::up(1)? else { return Ok(()) };
-    let worlds = Worlds::Lab(labs);
-    let counts = faults::fault_matrix(&Rename::on(&worlds)?, &worlds, Share::THIRTIETH)?;
-    figures::tell(format_args!("rename on real hosts: {counts}"));
-    ensure!(
-        counts.forward >= 1 && counts.unwinding >= 1 && counts.reboots >= 1,
-        "too few: {counts:?}"
-    );
-    Ok(())
-}
