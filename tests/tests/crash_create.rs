@@ -7,7 +7,7 @@ use vsjob_tests::hosts::{World, Worlds};
 use vsjob_tests::lab_pool::Labs;
 use vsjob_tests::master::{self, Life, Report};
 use vsjob_tests::matrix::{self, Share, Subject};
-use vsjob_tests::{faults, figures, guests};
+use vsjob_tests::{faults, guests};
 
 struct Create {
     folder: TempDir,
@@ -78,49 +78,27 @@ fn a_master() -> anyhow::Result<()> {
 #[test]
 fn a_create_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(2);
-    let counts = matrix::crash_matrix(&Create::on(&worlds)?, &worlds, Share::ALL)?;
-    figures::tell(format_args!("create on paper hosts: {counts}"));
-    ensure!(
-        counts.forward >= 20 && counts.unwinding >= 100,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    matrix::crash_matrix(&Create::on(&worlds)?, &worlds, Share::ALL)?.tell("create on paper hosts", (20, 100))
 }
 
 #[test]
 fn a_create_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(2);
-    let counts = faults::fault_matrix(&Create::on(&worlds)?, &worlds, Share::ALL)?;
-    figures::tell(format_args!("create on paper hosts: {counts}"));
-    ensure!(
-        counts.forward >= 50 && counts.unwinding >= 15 && counts.reboots >= 30,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    faults::fault_matrix(&Create::on(&worlds)?, &worlds, Share::ALL)?
+        .tell("create on paper hosts", (50, 15, 30))
 }
 
 #[test]
 fn on_real_hosts_a_create_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    let counts = matrix::crash_matrix(&Create::on(&worlds)?, &worlds, Share::TENTH)?;
-    figures::tell(format_args!("create on real hosts: {counts}"));
-    ensure!(
-        counts.forward >= 10 && counts.unwinding >= 10,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    matrix::crash_matrix(&Create::on(&worlds)?, &worlds, Share::TENTH)?.tell("create on real hosts", (10, 10))
 }
 
 #[test]
 fn on_real_hosts_a_create_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    let counts = faults::fault_matrix(&Create::on(&worlds)?, &worlds, Share::TENTH)?;
-    figures::tell(format_args!("create on real hosts: {counts}"));
-    ensure!(
-        counts.forward >= 5 && counts.unwinding >= 2 && counts.reboots >= 3,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    faults::fault_matrix(&Create::on(&worlds)?, &worlds, Share::TENTH)?
+        .tell("create on real hosts", (5, 2, 3))
 }

@@ -8,7 +8,7 @@ use vsjob_tests::hosts::{World, Worlds};
 use vsjob_tests::lab_pool::Labs;
 use vsjob_tests::master::{self, Life, Report};
 use vsjob_tests::matrix::{self, Share, Subject};
-use vsjob_tests::{faults, figures, guests};
+use vsjob_tests::{faults, guests};
 use vsjob_workers::Driver;
 use vsjob_workers::storage::{BTRFS, DIR};
 
@@ -74,25 +74,13 @@ fn a_master() -> anyhow::Result<()> {
 #[test]
 fn a_move_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(2);
-    let counts = matrix::crash_matrix(&Move::on(&worlds)?, &worlds, Share::THIRD)?;
-    figures::tell(format_args!("move on paper hosts: {counts}"));
-    ensure!(
-        counts.forward >= 40 && counts.unwinding >= 80,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    matrix::crash_matrix(&Move::on(&worlds)?, &worlds, Share::THIRD)?.tell("move on paper hosts", (40, 80))
 }
 
 #[test]
 fn a_move_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(2);
-    let counts = faults::fault_matrix(&Move::on(&worlds)?, &worlds, Share::ALL)?;
-    figures::tell(format_args!("move on paper hosts: {counts}"));
-    ensure!(
-        counts.forward >= 80 && counts.unwinding >= 30 && counts.reboots >= 60,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    faults::fault_matrix(&Move::on(&worlds)?, &worlds, Share::ALL)?.tell("move on paper hosts", (80, 30, 60))
 }
 
 /// Hosts whose guests are in plain folders.
@@ -100,52 +88,26 @@ const FOLDERS: Worlds = Worlds::PaperWith(&[":storage=dir", ":storage=dir"]);
 
 #[test]
 fn a_move_between_plain_folders_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
-    let counts = matrix::crash_matrix(&Move::from(&DIR, &FOLDERS)?, &FOLDERS, Share::TENTH)?;
-    figures::tell(format_args!(
-        "move between plain folders on paper hosts: {counts}"
-    ));
-    ensure!(
-        counts.forward >= 15 && counts.unwinding >= 20,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    matrix::crash_matrix(&Move::from(&DIR, &FOLDERS)?, &FOLDERS, Share::TENTH)?
+        .tell("move between plain folders on paper hosts", (15, 20))
 }
 
 #[test]
 fn a_move_between_plain_folders_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
-    let counts = faults::fault_matrix(&Move::from(&DIR, &FOLDERS)?, &FOLDERS, Share::TENTH)?;
-    figures::tell(format_args!(
-        "move between plain folders on paper hosts: {counts}"
-    ));
-    ensure!(
-        counts.forward >= 8 && counts.unwinding >= 3 && counts.reboots >= 6,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    faults::fault_matrix(&Move::from(&DIR, &FOLDERS)?, &FOLDERS, Share::TENTH)?
+        .tell("move between plain folders on paper hosts", (8, 3, 6))
 }
 
 #[test]
 fn on_real_hosts_a_move_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    let counts = matrix::crash_matrix(&Move::on(&worlds)?, &worlds, Share::TENTH)?;
-    figures::tell(format_args!("move on real hosts: {counts}"));
-    ensure!(
-        counts.forward >= 15 && counts.unwinding >= 20,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    matrix::crash_matrix(&Move::on(&worlds)?, &worlds, Share::TENTH)?.tell("move on real hosts", (15, 20))
 }
 
 #[test]
 fn on_real_hosts_a_move_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    let counts = faults::fault_matrix(&Move::on(&worlds)?, &worlds, Share::TENTH)?;
-    figures::tell(format_args!("move on real hosts: {counts}"));
-    ensure!(
-        counts.forward >= 8 && counts.unwinding >= 3 && counts.reboots >= 6,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    faults::fault_matrix(&Move::on(&worlds)?, &worlds, Share::TENTH)?.tell("move on real hosts", (8, 3, 6))
 }

@@ -8,7 +8,7 @@ use vsjob_tests::hosts::{World, Worlds};
 use vsjob_tests::lab_pool::Labs;
 use vsjob_tests::master::{self, Life, Report};
 use vsjob_tests::matrix::{self, Share, Subject};
-use vsjob_tests::{faults, figures, guests};
+use vsjob_tests::{faults, guests};
 use vsjob_workflows::{GenerationName, Generations, TreeKind};
 
 struct Remove {
@@ -88,12 +88,10 @@ fn a_master() -> anyhow::Result<()> {
 fn a_remove_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(1);
     for (keep, forward, unwinding) in [(true, 30, 50), (false, 18, 13)] {
-        let counts = matrix::crash_matrix(&Remove::on(&worlds, keep)?, &worlds, Share::THIRD)?;
-        figures::tell(format_args!("remove, keep: {keep}, on paper hosts: {counts}"));
-        ensure!(
-            counts.forward >= forward && counts.unwinding >= unwinding,
-            "too few: {counts:?}"
-        );
+        matrix::crash_matrix(&Remove::on(&worlds, keep)?, &worlds, Share::THIRD)?.tell(
+            format_args!("remove, keep: {keep}, on paper hosts"),
+            (forward, unwinding),
+        )?;
     }
     Ok(())
 }
@@ -102,12 +100,10 @@ fn a_remove_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Resu
 fn a_remove_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(1);
     for (keep, forward) in [(true, 10), (false, 6)] {
-        let counts = faults::fault_matrix(&Remove::on(&worlds, keep)?, &worlds, Share::THIRD)?;
-        figures::tell(format_args!("remove, keep: {keep}, on paper hosts: {counts}"));
-        ensure!(
-            counts.forward >= forward && counts.unwinding >= 5 && counts.reboots >= 3,
-            "too few: {counts:?}"
-        );
+        faults::fault_matrix(&Remove::on(&worlds, keep)?, &worlds, Share::THIRD)?.tell(
+            format_args!("remove, keep: {keep}, on paper hosts"),
+            (forward, 5, 3),
+        )?;
     }
     Ok(())
 }
@@ -116,11 +112,6 @@ fn a_remove_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<
 fn on_real_hosts_a_remove_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(1)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    let counts = matrix::crash_matrix(&Remove::on(&worlds, true)?, &worlds, Share::THIRTIETH)?;
-    figures::tell(format_args!("remove on real hosts: {counts}"));
-    ensure!(
-        counts.forward >= 2 && counts.unwinding >= 1,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    matrix::crash_matrix(&Remove::on(&worlds, true)?, &worlds, Share::THIRTIETH)?
+        .tell("remove on real hosts", (2, 1))
 }

@@ -10,7 +10,7 @@ use vsjob_tests::hosts::{World, Worlds};
 use vsjob_tests::lab_pool::Labs;
 use vsjob_tests::master::{self, Life, Report};
 use vsjob_tests::matrix::{self, Share, Subject};
-use vsjob_tests::{faults, figures, guests};
+use vsjob_tests::{faults, guests};
 use vsjob_workflows::{Generations, TreeKind};
 
 struct Restore {
@@ -96,25 +96,15 @@ fn a_master() -> anyhow::Result<()> {
 #[test]
 fn a_restore_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(2);
-    let counts = matrix::crash_matrix(&Restore::on(&worlds)?, &worlds, Share::THIRD)?;
-    figures::tell(format_args!("restore on paper hosts: {counts}"));
-    ensure!(
-        counts.forward >= 30 && counts.unwinding >= 33,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    matrix::crash_matrix(&Restore::on(&worlds)?, &worlds, Share::THIRD)?
+        .tell("restore on paper hosts", (30, 33))
 }
 
 #[test]
 fn a_restore_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(2);
-    let counts = faults::fault_matrix(&Restore::on(&worlds)?, &worlds, Share::THIRD)?;
-    figures::tell(format_args!("restore on paper hosts: {counts}"));
-    ensure!(
-        counts.forward >= 16 && counts.unwinding >= 5 && counts.reboots >= 8,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    faults::fault_matrix(&Restore::on(&worlds)?, &worlds, Share::THIRD)?
+        .tell("restore on paper hosts", (16, 5, 8))
 }
 
 /// A guest that runs, but not as it should.
@@ -188,25 +178,15 @@ impl Subject for PutBack {
 fn a_guest_that_is_put_back_with_a_kill_at_every_durable_write_is_put_back_or_as_before() -> anyhow::Result<()>
 {
     let worlds = Worlds::Paper(1);
-    let counts = matrix::crash_matrix(&PutBack::on(&worlds)?, &worlds, Share::THIRD)?;
-    figures::tell(format_args!("restore --replace on paper hosts: {counts}"));
-    ensure!(
-        counts.forward >= 40 && counts.unwinding >= 66,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    matrix::crash_matrix(&PutBack::on(&worlds)?, &worlds, Share::THIRD)?
+        .tell("restore --replace on paper hosts", (40, 66))
 }
 
 #[test]
 fn a_guest_that_is_put_back_with_any_fault_in_any_step_is_put_back_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(1);
-    let counts = faults::fault_matrix(&PutBack::on(&worlds)?, &worlds, Share::THIRD)?;
-    figures::tell(format_args!("restore --replace on paper hosts: {counts}"));
-    ensure!(
-        counts.forward >= 20 && counts.unwinding >= 13 && counts.reboots >= 8,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    faults::fault_matrix(&PutBack::on(&worlds)?, &worlds, Share::THIRD)?
+        .tell("restore --replace on paper hosts", (20, 13, 8))
 }
 
 /// Files alone, into a folder of the master.
@@ -259,13 +239,7 @@ impl Subject for Files {
 #[test]
 fn a_restore_of_files_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(1);
-    let counts = matrix::crash_matrix(&Files(Restore::on(&worlds)?), &worlds, Share::ALL)?;
-    figures::tell(format_args!("restore --path: {counts}"));
-    ensure!(
-        counts.forward >= 6 && counts.unwinding >= 3,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    matrix::crash_matrix(&Files(Restore::on(&worlds)?), &worlds, Share::ALL)?.tell("restore --path", (6, 3))
 }
 
 #[test]
@@ -273,13 +247,8 @@ fn on_real_hosts_a_guest_that_is_put_back_killed_at_a_durable_write_is_done_or_a
 -> anyhow::Result<()> {
     let Some(labs) = Labs::up(1)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    let counts = matrix::crash_matrix(&PutBack::on(&worlds)?, &worlds, Share::THIRTIETH)?;
-    figures::tell(format_args!("restore --replace on real hosts: {counts}"));
-    ensure!(
-        counts.forward >= 2 && counts.unwinding >= 1,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    matrix::crash_matrix(&PutBack::on(&worlds)?, &worlds, Share::THIRTIETH)?
+        .tell("restore --replace on real hosts", (2, 1))
 }
 
 #[test]
@@ -287,11 +256,6 @@ fn on_real_hosts_a_guest_that_is_put_back_with_a_fault_in_a_step_is_done_or_as_b
 {
     let Some(labs) = Labs::up(1)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    let counts = faults::fault_matrix(&PutBack::on(&worlds)?, &worlds, Share::THIRTIETH)?;
-    figures::tell(format_args!("restore --replace on real hosts: {counts}"));
-    ensure!(
-        counts.forward >= 1 && counts.unwinding >= 1 && counts.reboots >= 1,
-        "too few: {counts:?}"
-    );
-    Ok(())
+    faults::fault_matrix(&PutBack::on(&worlds)?, &worlds, Share::THIRTIETH)?
+        .tell("restore --replace on real hosts", (1, 1, 1))
 }
