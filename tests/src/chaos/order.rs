@@ -33,7 +33,7 @@ impl Run {
         self.locks_have_jobs()?;
         self.site.nothing_is_left()?;
         self.graces_are_kept()?;
-        self.was_due_once()?;
+        self.schedule_keeps_time()?;
         let places = self.places()?;
         let mut facts = self.facts()?;
         let mut guests = std::mem::take(&mut self.fleet.guests);
@@ -145,10 +145,12 @@ impl Run {
         let reference = self.fleet.reference(&guest.name);
         if !reference.exists() {
             guests::take(&*host, &root, &reference)?;
-            let Some(before) = guest.former.last() else {
+            // One that was made and renamed in one round has been seen under no other name.
+            let before = guest.former.iter().rev().map(|name| self.fleet.reference(name));
+            let Some(before) = before.into_iter().find(|before| before.exists()) else {
                 return Ok(());
             };
-            return guests::same_under_another_name(&self.fleet.reference(before), &reference);
+            return guests::same_under_another_name(&before, &reference);
         }
         self.tally.compared += 1;
         guests::same(&reference, &*host, &root)

@@ -170,7 +170,7 @@ impl Run {
         let number = self.at.0 + 1;
         self.at = (number, 0);
         self.tell(format_args!("round {number}"))?;
-        self.let_schedule("enable")?;
+        self.resume_schedule()?;
         for (number, mut happening) in (1..).zip(round.happenings) {
             self.begin(number);
             self.await_moment(happening.moment)?;

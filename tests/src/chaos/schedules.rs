@@ -1,7 +1,7 @@
 //! A schedule that is due each minute, switched off and on: whatever befalls the master, it is as it was answered to be, and what
 //! was due at a moment is done once.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use anyhow::{Context, ensure};
 use fastrand::Rng;
@@ -45,23 +45,36 @@ impl Run {
         self.ask(&["schedule", word, NAME])?.ok().map(drop)
     }
 
-    /// No two of its jobs are for the same moment, which is in their key.
-    pub(super) fn was_due_once(&mut self) -> anyhow::Result<()> {
+    /// It goes on for a round: it has not fired while it was off.
+    pub(super) fn resume_schedule(&self) -> anyhow::Result<()> {
+        let (fired, known) = (self.fired()?, self.tally.scheduled);
+        ensure!(
+            fired == known,
+            "off, and yet it has fired: {fired} times, and not {known}"
+        );
+        self.let_schedule("enable")
+    }
+
+    /// It has fired at whole minutes, once at each.
+    pub(super) fn schedule_keeps_time(&mut self) -> anyhow::Result<()> {
+        self.tally.scheduled = self.fired()?;
+        Ok(())
+    }
+
+    /// How often it has fired, each time when its line says so.
+    fn fired(&self) -> anyhow::Result<usize> {
         let all = self
             .ask(&["status", "--all", "--json", "--limit", "100000"])?
             .json()?;
-        let mut due: BTreeMap<String, String> = BTreeMap::new();
-        for line in all["jobs"].as_array().context("no jobs")? {
-            if line["schedule"] != NAME {
-                continue;
-            }
-            let id = text(line, "job")?.to_owned();
-            let key = text(&self.site.job(&id)?, "key")?.to_owned();
-            if let Some(other) = due.insert(key.clone(), id.clone()) {
-                ensure!(other == id, "{other} and {id} are both {key}");
-            }
+        let jobs = all["jobs"].as_array().context("no jobs")?.iter();
+        let mut due = BTreeSet::new();
+        for line in jobs.filter(|line| line["schedule"] == NAME) {
+            let job = self.site.job(text(line, "job")?)?;
+            // The moment is the end of its key.
+            let minute = text(&job, "key")?.strip_suffix(":00.000Z");
+            let minute = minute.with_context(|| format!("that is no time of its: {job}"))?;
+            ensure!(due.insert(minute.to_owned()), "twice due at one time: {job}");
         }
-        self.tally.scheduled = due.len() as u64;
-        Ok(())
+        Ok(due.len())
     }
 }

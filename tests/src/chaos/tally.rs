@@ -29,7 +29,7 @@ pub struct Tally {
     /// Newest generations that were read, byte by byte, and compared with the reference of their guest.
     pub verified: u64,
     /// Jobs of a schedule, each for a moment of its own.
-    pub scheduled: u64,
+    pub scheduled: usize,
     /// Reboots of all hosts at once.
     pub reboots: u64,
 }
