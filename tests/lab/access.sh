@@ -25,6 +25,7 @@ write_access() {
 VSJOB_LAB=$dir
 VSJOB_LAB_ID=$id
 VSJOB_LAB_HOSTS=$hosts
+VSJOB_LAB_VMS=$vms
 VSJOB_LAB_MASTER_NETNS=$master
 VSJOB_LAB_SSH_CONFIG=$dir/ssh_config
 VSJOB_LAB_NETWORK=10.77.0.0/16

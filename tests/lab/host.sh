@@ -10,8 +10,13 @@ host_create() {
   cp --sparse=always --reflink=auto "$image" "$at/disk"
   # Two file systems with one id cannot be mounted at the same time on older kernels.
   btrfstune -f -m "$at/disk" >/dev/null
-  ssh-keygen -q -t ed25519 -N '' -C "root@$host" -f "$at/identity/ssh_host_ed25519_key"
-  access_add_host "$host" "$at/identity/ssh_host_ed25519_key.pub"
+  host_key "$host"
+}
+
+host_key() {
+  local key=$dir/hosts/$1/identity/ssh_host_ed25519_key
+  ssh-keygen -q -t ed25519 -N '' -C "root@$1" -f "$key"
+  access_add_host "$1" "$key.pub"
 }
 
 # What makes the copied disk this host. Written in its first life, before systemd sees the disk.
@@ -50,19 +55,27 @@ host_supervise() {
 # From boot to the end, in mount and network namespaces of its own, which end with it.
 host_life() {
   local host=$1 at=$dir/hosts/$1 rc=0
-  network_of_host "$host"
+  cable_of_host "$host"
   mount -o loop,noatime "$at/disk" "$at/root"
-  host_identity "$host"
-  (
-    cgroup_enter "vsjob-lab-$id/$host"
-    export SYSTEMD_NSPAWN_API_VFS_WRITABLE=1
-    exec systemd-nspawn --quiet --boot --directory="$at/root" --machine="$host" --register=no --keep-unit \
-      --capability=all --network-namespace-path=/proc/self/ns/net --resolv-conf=off --timezone=off \
-      --link-journal=no --console=read-only
-  ) || rc=$?
+  if is_vm "$host"; then
+    network_of_vm
+    vm_machine "$host" || rc=$?
+  else
+    network_of_host "$host"
+    host_identity "$host"
+    host_machine "$host" || rc=$?
+  fi
   until_true 20 umount "$at/root" 2>/dev/null || umount --lazy "$at/root"
   return "$rc"
 }
+
+host_machine() (
+  cgroup_enter "vsjob-lab-$id/$1"
+  export SYSTEMD_NSPAWN_API_VFS_WRITABLE=1
+  exec systemd-nspawn --quiet --boot --directory="$dir/hosts/$1/root" --machine="$1" --register=no --keep-unit \
+    --capability=all --network-namespace-path=/proc/self/ns/net --resolv-conf=off --timezone=off \
+    --link-journal=no --console=read-only
+)
 
 disk_is_free() { [ -z "$(losetup --associated "$1")" ]; }
 host_is_gone() {
@@ -85,14 +98,15 @@ only_child() {
   [ -n "$pid" ]
 }
 
-# Sets pid to the host's first process: supervisor, its life, systemd-nspawn, and then it.
+# Sets pid to the host's first process: supervisor, its life, systemd-nspawn, and then it. Of a VM it is the emulator.
 find_leader() {
-  local name=
+  local name="" leader=systemd
   pid=
   { read -r pid <"$dir/hosts/$1/supervisor"; } 2>/dev/null || return 1
-  only_child "$pid" && only_child "$pid" && only_child "$pid" || return 1
+  only_child "$pid" && only_child "$pid" || return 1
+  if is_vm "$1"; then leader=qemu-system-x86; else only_child "$pid" || return 1; fi
   { read -r name <"/proc/$pid/comm"; } 2>/dev/null
-  [ "$name" = systemd ]
+  [ "$name" = "$leader" ]
 }
 
 host_leader() {
@@ -105,6 +119,11 @@ find_boot_id() {
   local pid
   boot_id=-
   find_leader "$1" || return 0
+  if is_vm "$1"; then
+    { read -r boot_id <"$dir/hosts/$1/up"; } 2>/dev/null || boot_id=-
+    boot_id=${boot_id%$'\r'}
+    return
+  fi
   { read -r boot_id <"/proc/$pid/root/proc/sys/kernel/random/boot_id"; } 2>/dev/null || boot_id=-
 }
 
@@ -114,25 +133,32 @@ host_boot_id() {
   printf '%s\n' "$boot_id"
 }
 
-# Ready: sshd listens. Seen from outside, so that it holds for a host whose cable is cut.
+# Ready: sshd listens. Seen from outside, so that it holds for a host whose cable is cut. A VM has said so itself, once
+# in its life.
 host_is_ready() {
-  local pid address state
+  local pid address state boot_id
+  if is_vm "$1"; then
+    find_boot_id "$1"
+    [ "$boot_id" != - ]
+    return
+  fi
   find_leader "$1" || return 1
   while read -r _ address _ state _; do
     [[ $address != *:0016 || $state != 0A ]] || return 0
   done 2>/dev/null <"/proc/$pid/net/tcp"
   return 1
 }
-host_wait_ready() { until_true 180 host_is_ready "$1" || { say "$1 does not come up: $dir/hosts/$1/console.log"; return 1; }; }
+host_wait_ready() { until_true 600 host_is_ready "$1" || { say "$1 does not come up: $dir/hosts/$1/console.log"; return 1; }; }
 
 host_run() {
   [ $# -gt 0 ] || misuse 'run what?'
   local leader
   leader=$(host_leader "$host") || die "$host is down"
   cgroup_enter "vsjob-lab-$id/$host/console"
-  exec nsenter --target "$leader" --mount --uts --ipc --net --pid --cgroup --root --wd -- \
-    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root USER=root LANG=C.UTF-8 \
+  set -- env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root USER=root LANG=C.UTF-8 \
     TERM="${TERM:-dumb}" "$@"
+  ! is_vm "$host" || vm_run "$leader" "$@"
+  exec nsenter --target "$leader" --mount --uts --ipc --net --pid --cgroup --root --wd -- "$@"
 }
 
 host_boot() {
@@ -170,7 +196,7 @@ host_reboot() {
   before=$(host_boot_id "$host")
   [ "$before" != - ] || die "$host is down"
   host_order reboot || die "$host refuses to reboot"
-  until_true 180 host_has_another_life "$before" || die "$host does not come back: $dir/hosts/$host/console.log"
+  until_true 600 host_has_another_life "$before" || die "$host does not come back: $dir/hosts/$host/console.log"
 }
 
 # The loop device shrinks to one sector: from here on each write to the disk fails, whatever the

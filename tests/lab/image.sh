@@ -57,24 +57,30 @@ debian_tree() {
 }
 
 build_base_image() {
-  local work=$1 image=$2 mounted=$1/mounted
-  mkdir "$mounted"
+  local work=$1 image=$2
   debian_tree "$work" "$work/tree" essential "$HOST_PACKAGES"
   host_tree_configure "$work/tree"
+  # Compressed here, and never again: hosts mount it without, but every copy of the image is small.
+  host_disk "$work/tree" "$image" compress-force=zstd:9
+}
+
+# host_disk TREE IMAGE OPTION: a host's disk with that tree on it, written with that mount option.
+host_disk() {
+  local tree=$1 image=$2 option=$3 mounted=$1.mounted
+  mkdir "$mounted"
   rm -f "$image"
   truncate -s "$HOST_DISK_SIZE" "$image"
   mkfs.btrfs -q --label vsjob-lab "$image"
-  # Compressed here, and never again: hosts mount it without, but every copy of the image is small.
   # shellcheck disable=SC2016 # expanded by the inner shell
   unshare --mount bash -euc '
-    mount -o loop,noatime,compress-force=zstd:9 "$1" "$2"
+    mount -o "loop,noatime,$4" "$1" "$2"
     btrfs subvolume create "$2/host"
     rm -rf "$3/var/lib/machines"
     tar -C "$3" --numeric-owner --xattrs --acls -cf - . | tar -C "$2/host" --numeric-owner --xattrs --acls -xpf -
     btrfs subvolume create "$2/host/var/lib/machines"
     chmod 700 "$2/host/var/lib/machines"
     btrfs subvolume set-default "$2/host"
-    umount "$2"' bash "$image" "$mounted" "$work/tree"
+    umount "$2"' bash "$image" "$mounted" "$tree" "$option"
 }
 
 host_tree_configure() {

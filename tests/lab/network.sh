@@ -40,16 +40,22 @@ network_down() {
   done
 }
 
-# Run in the namespace of a host's new life: the cable to the switch and br0 with the host's address.
+bridge_mac() { printf '02:56:53:00:00:%02x\n' "$(host_number "$1")"; }
+
+# Run in the namespace of a host's new life: the cable to the switch.
 # Made anew at each boot, so rules and links of the previous life are gone as on a real machine.
-network_of_host() {
-  local host=$1 number
-  number=$(host_number "$host")
+cable_of_host() {
+  local host=$1
   ip -n "$switch" link delete "$host" 2>/dev/null || true
   ip link set lo up
   ip link add eth0 type veth peer name "$host" netns "$switch"
   ip -n "$switch" link set dev "$host" master lan up
-  ip link add br0 address "$(printf '02:56:53:00:00:%02x' "$number")" type bridge
+}
+
+# Then br0 with the host's address.
+network_of_host() {
+  local host=$1
+  ip link add br0 address "$(bridge_mac "$host")" type bridge
   ip link set eth0 master br0 up
   ip address add "$(host_address "$host")/16" dev br0
   ip link set br0 up
