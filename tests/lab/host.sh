@@ -59,6 +59,7 @@ host_life() {
   mount -o loop,noatime "$at/disk" "$at/root"
   if is_vm "$host"; then
     network_of_vm
+    cable_into_vm
     vm_machine "$host" || rc=$?
   else
     network_of_host "$host"

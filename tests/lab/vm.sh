@@ -5,21 +5,25 @@
 # is ready. Sourced by lab.
 
 readonly VM_MEMORY=512
+readonly KVM=(-accel kvm -cpu host)
+readonly EMULATED=(-accel tcg -cpu max)
 readonly CONSOLE=(-F none -p 2222 -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null
   -o GlobalKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=20 -o ConnectionAttempts=60)
 
 is_vm() { [ -e "$dir/hosts/$1/vm" ]; }
 
 vm_create() {
-  local host=$1 at=$dir/hosts/$1
+  local host=$1 at=$dir/hosts/$1 state
   mkdir -p "$at/root" "$at/identity"
   ln -s "$(vm_image)" "$at/vm"
-  cp --sparse=always --reflink=auto "$at/vm/disk" "$at/disk"
+  state=$(vm_state "$host")
+  cp --sparse=always --reflink=auto "$state/disk" "$at/disk"
   btrfstune -f -m "$at/disk" >/dev/null
   host_key "$host"
   cp "$dir/hosts.txt" "$at/identity/hosts"
   cp "$dir/key.pub" "$at/identity/authorized_keys"
-  touch "$at/new"
+  head -c 64 /dev/urandom >"$at/identity/seed"
+  ln -s "$state" "$at/new"
 }
 
 # In the namespaces of a life, until its end; its status is systemd-nspawn's, 133 for a reboot. The emulator tells what
@@ -32,7 +36,7 @@ vm_machine() {
     cgroup_enter "vsjob-lab-$id/$host"
     vm_emulate "$host" "$at" "$at/vm"
   }
-  echo '{"execute": "qmp_capabilities"}' >&"${machine[1]}"
+  qmp '{"execute": "qmp_capabilities"}'
   [ ! -e "$at/new" ] || vm_introduce "$host" &
   while read -r told; do
     case $told in *'"SHUTDOWN"'*'"guest-reset"'*) rc=133 ;; esac
@@ -56,26 +60,32 @@ vm_introduce() {
     install -m 600 ssh_host_ed25519_key /etc/ssh/
     install -m 644 ssh_host_ed25519_key.pub /etc/ssh/
     install -m 644 hosts /etc/
+    cat seed >/dev/urandom
+    perl -e "open(my \$random, q(<), q(/dev/urandom)); ioctl(\$random, 0x5207, 0)"  # RNDRESEEDCRNG
     install -d -m 700 /root/.ssh
     install -m 600 authorized_keys /root/.ssh/
     rm -r /run/lab
     sync -f /
     systemctl reload ssh.service
-    systemctl start lab-ready.service' sh "$EPOCHREALTIME" >/dev/null
-  rm "$at/new"
+    systemctl start lab-ready.service' sh "$EPOCHREALTIME" >/dev/null &&
+    rm "$at/new"
 }
 
 # vm_emulate HOST FOLDER IMAGE: becomes the emulator of a VM host with the disks in FOLDER/root. In FOLDER it writes
-# console.log, and `up` when the host is ready.
+# console.log, and `up` when the host is ready. If there is FOLDER/new, a saved state, it goes on from that.
 vm_emulate() {
   local host=$1 at=$2 image=$3 emulator number words
-  local -a processor
+  local -a processor=("${EMULATED[@]}") incoming=()
   emulator=$(emulator)
   number=$(host_number "$host")
-  mapfile -t processor < <(vm_processor)
+  [ "$(vm_accelerator)" = tcg ] || processor=("${KVM[@]}")
   mount --rbind /dev "$emulator/dev"
   mount --rbind "$at" "$emulator/mnt"
   mount --bind "$(realpath "$image")" "$emulator/srv"
+  if [ -e "$at/new" ]; then
+    mount --bind "$(realpath "$at/new")" "$emulator/opt"
+    incoming=(-incoming 'exec:cat /opt/ram')
+  fi
   words="console=ttyS0 quiet panic=-1 net.ifnames=0 mitigations=off lab.host=$host"
   words+=" lab.address=$(host_address "$host")/16 lab.bridge=$(bridge_mac "$host")"
   exec chroot "$emulator" /usr/bin/qemu-system-x86_64 -name "$host" -nodefaults -display none -qmp stdio -no-reboot \
@@ -88,12 +98,10 @@ vm_emulate() {
     -device "virtio-net-pci,netdev=cable,mac=$(printf '02:56:53:01:00:%02x' "$number")" \
     -netdev tap,id=console,ifname=tap1,script=no,downscript=no \
     -device virtio-net-pci,netdev=console,mac=02:56:53:02:00:01 \
-    -device virtio-rng-pci
+    -device virtio-rng-pci "${incoming[@]}"
 }
 
-vm_processor() { printf '%s\n' -accel tcg -cpu max; }
-
-# In the namespace of a life: the cable from the switch, the line to the console, and the plugs of both.
+# In the namespace of a life: both plugs of a VM, and the line to its console.
 network_of_vm() {
   local tap
   for tap in tap0 tap1; do
@@ -101,6 +109,10 @@ network_of_vm() {
     ip link set "$tap" up
   done
   ip address add 192.168.77.1/30 dev tap1
+}
+
+# Then the cable to the switch into its plug.
+cable_into_vm() {
   ip link add wire type bridge mcast_snooping 0
   ip link set tap0 master wire
   ip link set eth0 master wire up
