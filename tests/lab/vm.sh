@@ -6,9 +6,12 @@
 
 readonly VM_MEMORY=512
 readonly KVM=(-accel kvm -cpu host)
-readonly EMULATED=(-accel tcg -cpu max)
+# What this processor can is what an emulator does cheaply; by default its translations take as much memory as the VM.
+readonly EMULATED=(-accel 'tcg,tb-size=128' -cpu Nehalem)
+# Without post-quantum key exchange, which costs an emulated processor a second.
 readonly CONSOLE=(-F none -p 2222 -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null
-  -o GlobalKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=20 -o ConnectionAttempts=60)
+  -o GlobalKnownHostsFile=/dev/null -o LogLevel=ERROR -o KexAlgorithms=curve25519-sha256
+  -o ConnectTimeout=20 -o ConnectionAttempts=60)
 
 is_vm() { [ -e "$dir/hosts/$1/vm" ]; }
 
@@ -20,9 +23,6 @@ vm_create() {
   cp --sparse=always --reflink=auto "$state/disk" "$at/disk"
   btrfstune -f -m "$at/disk" >/dev/null
   host_key "$host"
-  cp "$dir/hosts.txt" "$at/identity/hosts"
-  cp "$dir/key.pub" "$at/identity/authorized_keys"
-  head -c 64 /dev/urandom >"$at/identity/seed"
   ln -s "$state" "$at/new"
 }
 
@@ -47,27 +47,26 @@ vm_machine() {
   return "$rc"
 }
 
-# Makes a new VM this host, which is not ready before.
+# Makes a new VM this host, which is not ready before. Few commands, as each costs an emulated processor its time.
 vm_introduce() {
-  local at=$dir/hosts/$1
+  local at=$dir/hosts/$1 files=$dir/hosts/$1/identity/files
   cgroup_enter "vsjob-lab-$id/$1/console"
+  install -D -m 644 "$dir/hosts.txt" "$files/etc/hosts"
+  install -D -m 600 -t "$files/etc/ssh" "$at"/identity/ssh_host_*
+  install -d -m 700 "$files/root/.ssh"
+  install -m 600 "$dir/key.pub" "$files/root/.ssh/authorized_keys"
+  mkdir "$files/run"
+  head -c 64 /dev/urandom >"$files/run/seed"
   # shellcheck disable=SC2016 # expanded in the VM
-  tar -C "$at/identity" -cf - . | vm_ssh "$at/vm" sh -euc '
-    date -s "@$1"
-    mkdir -m 700 /run/lab
-    cd /run/lab
-    tar -xf -
-    install -m 600 ssh_host_ed25519_key /etc/ssh/
-    install -m 644 ssh_host_ed25519_key.pub /etc/ssh/
-    install -m 644 hosts /etc/
-    cat seed >/dev/urandom
-    perl -e "open(my \$random, q(<), q(/dev/urandom)); ioctl(\$random, 0x5207, 0)"  # RNDRESEEDCRNG
-    install -d -m 700 /root/.ssh
-    install -m 600 authorized_keys /root/.ssh/
-    rm -r /run/lab
+  tar -C "$files" -cf - . | vm_ssh "$at/vm" bash -euc '
+    date --set "@$1"
+    tar -C / --no-overwrite-dir -xf -
+    # All copies of a state would draw the same random numbers. 0x5207 is RNDRESEEDCRNG.
+    cat /run/seed >/dev/urandom
+    perl -e "open(my \$random, q(<), q(/dev/urandom)); ioctl(\$random, 0x5207, 0)"
     sync -f /
     systemctl reload ssh.service
-    systemctl start lab-ready.service' sh "$EPOCHREALTIME" >/dev/null &&
+    systemctl start lab-ready.service' bash "$EPOCHREALTIME" >/dev/null &&
     rm "$at/new"
 }
 

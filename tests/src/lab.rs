@@ -38,12 +38,21 @@ impl Lab {
     /// # Errors
     /// The machine could, and yet it failed.
     pub fn up(hosts: u8) -> anyhow::Result<Option<Self>> {
+        Self::up_with_vms(hosts, 0)
+    }
+
+    /// Starts one whose last `vms` hosts are virtual machines: slower, with what the fast hosts' kernel lacks, and with
+    /// an empty disk for volumes, `/dev/vdb`. All of [`Lab`] is the same for them.
+    ///
+    /// # Errors
+    /// As [`Lab::up`].
+    pub fn up_with_vms(hosts: u8, vms: u8) -> anyhow::Result<Option<Self>> {
         let lab = Self {
             folder: tempfile::Builder::new().prefix("vsjob-lab-").tempdir()?,
         };
         let output = lab
             .tool("up")
-            .args(["--hosts", &hosts.to_string()])
+            .args(["--hosts", &hosts.to_string(), "--vms", &vms.to_string()])
             .args(["--while", &std::process::id().to_string()])
             .output()?;
         if output.status.code() == Some(CANNOT) {
