@@ -55,18 +55,16 @@ vm_introduce() {
   install -D -m 600 -t "$files/etc/ssh" "$at"/identity/ssh_host_*
   install -d -m 700 "$files/root/.ssh"
   install -m 600 "$dir/key.pub" "$files/root/.ssh/authorized_keys"
-  mkdir "$files/run"
-  head -c 64 /dev/urandom >"$files/run/seed"
   # shellcheck disable=SC2016 # expanded in the VM
-  tar -C "$files" -cf - . | vm_ssh "$at/vm" bash -euc '
+  tar -C "$files" -cf - . | vm_ssh "$at/vm" sh -euc '
     date --set "@$1"
     tar -C / --no-overwrite-dir -xf -
     # All copies of a state would draw the same random numbers. 0x5207 is RNDRESEEDCRNG.
-    cat /run/seed >/dev/urandom
+    echo "$2" >/dev/urandom
     perl -e "open(my \$random, q(<), q(/dev/urandom)); ioctl(\$random, 0x5207, 0)"
     sync -f /
     systemctl reload ssh.service
-    systemctl start lab-ready.service' bash "$EPOCHREALTIME" >/dev/null &&
+    systemctl start lab-ready.service' sh "$EPOCHREALTIME" "$(head -c 48 /dev/urandom | base64)" >/dev/null &&
     rm "$at/new"
 }
 

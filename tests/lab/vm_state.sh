@@ -22,6 +22,7 @@ build_vm_state() {
   rm -rf "$state"
   mkdir "$state"
   unshare --mount --net "$SELF" _build vm_save "$host" "$work" "$(vm_image)"
+  until_true 20 disk_is_free "$work/disk" || die "the disk of $host is still in use"
   mv "$work/disk" "$work/ram" "$state/"
 }
 
