@@ -39,7 +39,7 @@ fn a_vm_host_has_volumes_and_suffers_what_a_fast_host_does() -> anyhow::Result<(
         VM,
         "vgcreate -q pool /dev/vdb; lvcreate -q -L 64M -n data pool; mkfs.ext4 -q /dev/pool/data
          mkdir /data; mount -o commit=300 /dev/pool/data /data; mount -o remount,commit=300 /
-         lvcreate -q -s -L 16M -n snapshot pool/data; sync",
+         lvcreate -q -s -L 16M -n kept pool/data; sync",
     )?;
     let before = lab.boot_id(VM)?;
     lab.run(
@@ -49,7 +49,7 @@ fn a_vm_host_has_volumes_and_suffers_what_a_fast_host_does() -> anyhow::Result<(
     lab.power_cut(VM)?;
     lab.boot(VM)?;
     ensure!(lab.boot_id(VM)? != before);
-    ensure!(lab.run(VM, "lvs --noheadings -o lv_name pool | xargs")?.trim() == "data snapshot");
+    ensure!(lab.run(VM, "lvs --noheadings -o lv_name pool | xargs")?.trim() == "data kept");
     lab.run(VM, "mount /dev/pool/data /data")?;
     ensure!(
         lab.run(VM, "cd /; cat root/* data/synced; ls root data")?
