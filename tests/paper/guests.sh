@@ -33,6 +33,12 @@ guest_disable() { rm -f "$guest_wants/systemd-nspawn@$1.service"; }
 
 guest_start() {
 	! guest_running "$1" || return 0
+	guest_before=$(sed -n 's/^ExecStartPre=\/bin\/sh -c "\(.*\)"$/\1/p' \
+		"$R/etc/systemd/system/systemd-nspawn@$1.service.d/vsjob-volume.conf" 2>/dev/null | sed "s/%i/$1/g") || true
+	if [ -n "$guest_before" ] && ! sh -c "$guest_before"; then
+		echo "Job for systemd-nspawn@$1.service failed because the control process exited with error code." >&2
+		return 1
+	fi
 	if [ ! -d "$guest_root/$1" ]; then
 		echo "Job for systemd-nspawn@$1.service failed: no image for machine '$1'" >&2
 		return 1

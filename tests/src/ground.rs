@@ -45,6 +45,22 @@ impl Ground {
         Ok(Some(Self::Lab(Arc::new(lab), FIRST.parse()?)))
     }
 
+    /// A host that is a virtual machine, with the volume group `vsh` and a thin pool in it.
+    ///
+    /// # Errors
+    /// There can be one, and yet it fails.
+    pub fn vm() -> anyhow::Result<Option<Self>> {
+        let Some(lab) = Lab::up_with_vms(1, 1)? else {
+            return Ok(None);
+        };
+        lab.run(
+            FIRST,
+            "vgcreate -q vsh /dev/vdb; lvcreate -q -y -L 3g --thinpool pool vsh",
+        )?;
+        lab.enter_network()?;
+        Ok(Some(Self::Lab(Arc::new(lab), FIRST.parse()?)))
+    }
+
     /// What the workers act with on these hosts.
     ///
     /// # Errors

@@ -137,6 +137,7 @@ impl PaperHost {
         ensure!(made.success(), "ssh-keygen: {made}");
         host.write(BOOT_ID, &format!("{}\n", uuid::Uuid::new_v4()))?;
         host.has_memory(8192)?;
+        host.write("etc/paper/lvm/vsh/pool/pool", "")?;
         Ok(host)
     }
 

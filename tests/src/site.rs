@@ -69,7 +69,19 @@ impl Site {
         options: impl Fn(&str) -> &'static str,
         prepare: impl FnOnce(&Lab, &mut Program) -> anyhow::Result<()>,
     ) -> anyhow::Result<Option<Self>> {
-        let Some(lab) = Lab::up(hosts)? else {
+        Self::on(Lab::up(hosts)?, options, prepare)
+    }
+
+    /// The same, on a lab that was made for it.
+    ///
+    /// # Errors
+    /// There is one, and yet it fails.
+    pub fn on(
+        lab: Option<Lab>,
+        options: impl Fn(&str) -> &'static str,
+        prepare: impl FnOnce(&Lab, &mut Program) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Option<Self>> {
+        let Some(lab) = lab else {
             return Ok(None);
         };
         lab.enter_network()?;

@@ -60,7 +60,8 @@ transfer_rewritten() {
 	chmod 600 "$transfer_file.vsjob" && sync "$transfer_file.vsjob"
 }
 
-# transfer_receive JOB INTO SCRATCH: what is received for the job goes into the tree INTO, with half files in SCRATCH. The
+# transfer_receive JOB INTO SCRATCH COMMAND: what is received for the job goes into the tree INTO, with half files in SCRATCH, once
+# COMMAND has seen to it that the tree is there. The
 # master's own rsync calls it as `push`, with what it would ask of rsync.
 transfer_receive() {
 	transfer_folder "$1"
@@ -68,15 +69,16 @@ transfer_receive() {
 	chmod 700 "$3"
 	printf '%s\n' "$2" >"$jobs/$1/into"
 	printf '%s\n' "$3" >"$jobs/$1/scratch"
+	printf '%s\n' "$4" >"$jobs/$1/open"
 	transfer_receiver >"$jobs/$1/receive"
 	printf 'SSH_ORIGINAL_COMMAND="rsync $*" exec sh "%s" "%s"\n' "$jobs/$1/receive" "$jobs/$1" >"$jobs/$1/push"
-	durable "$jobs/$1/into" "$jobs/$1/scratch" "$jobs/$1/receive" "$jobs/$1/push" "$jobs/$1"
+	durable "$jobs/$1/into" "$jobs/$1/scratch" "$jobs/$1/open" "$jobs/$1/receive" "$jobs/$1/push" "$jobs/$1"
 }
 
-# transfer_allow JOB KEY INTO SCRATCH DAYS: that key may write the tree INTO, with half files in SCRATCH, for so long.
+# transfer_allow JOB KEY INTO SCRATCH COMMAND DAYS: that key may write the tree INTO, with half files in SCRATCH, for so long.
 transfer_allow() {
-	transfer_receive "$1" "$3" "$4"
-	transfer_until=$(date -d "+$5 days" +%Y%m%d%H%M)
+	transfer_receive "$1" "$3" "$4" "$5"
+	transfer_until=$(date -d "+$6 days" +%Y%m%d%H%M)
 	transfer_authorized "$1" \
 		"restrict,expiry-time=\"$transfer_until\",command=\"sh '$jobs/$1/receive' '$jobs/$1'\" $2 vsjob-$1"
 }
@@ -180,6 +182,12 @@ exec "$@"'
 # half, and which sees of a guest that may run what transfer_sees does.
 transfer_reader() {
 	printf "exec unshare --mount sh -euc '%s' read '%s' rsync \"\$@\"\n" "$transfer_seclusion" "$2" >"$jobs/$1/read"
+	durable "$jobs/$1/read"
+}
+
+# transfer_shows JOB COMMAND: makes that script for what stands still: COMMAND sees to it that it is there.
+transfer_shows() {
+	printf '%s && exec rsync "$@"\n' "$2" >"$jobs/$1/read"
 	durable "$jobs/$1/read"
 }
 
@@ -326,7 +334,7 @@ transfer_run() {
 	{
 		set +e
 		# shellcheck disable=SC2086 # options are to be split
-		transfer_sees rsync $transfer_options -aHAXS --numeric-ids --modify-window=-1 --no-human-readable --stats --info=progress2 "$@" \
+		transfer_sees rsync $transfer_options -aHAXS --numeric-ids --modify-window=-1 "--filter=- /.vsjob-*-scratch" --no-human-readable --stats --info=progress2 "$@" \
 			-e "$transfer_shell" "$transfer_tree/" "$transfer_target:/tree"
 		printf '%s\n' "$?" >"$transfer_dir/exit"
 	} | stdbuf -o0 tr '\r' '\n' | {
@@ -435,12 +443,17 @@ for word; do
 	esac
 done
 take
+[ ! -e "$dir/open" ] || sh "$dir/open" >&2 || refuse 'its volume is not there'
+mkdir -p -m 700 "$scratch"
 process "$$"
 printf '%s %s\n' "$$" "$start" >"$dir/holder"
 code=0
 # shellcheck disable=SC2086 # words are to be split
 rsync --server $flags $long "$half" . "$into/" || code=$?
-[ "$code" != 0 ] || sync -f "$into"
+if [ "$code" = 0 ]; then
+	case $scratch in "$into"/*) rm -rf "$scratch" ;; esac
+	sync -f "$into"
+fi
 exit "$code"
 RECEIVER
 }

@@ -339,6 +339,10 @@ fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
     let address = Line::of(&request.link.address).map_err(|why| Refusal::bad("interface", &why))?;
     let work = Line::of(&site.state.join("templates.work").display())
         .map_err(|why| Refusal::bad("template", &why))?;
+    let bytes = match &request.source {
+        Source::Template { bytes, .. } => *bytes,
+        Source::Debootstrap { .. } => SMALLEST,
+    };
     let mut p = Planner::default();
 
     p.on(
@@ -347,10 +351,8 @@ fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
             guest: guest.clone(),
             address: address.clone(),
             device: request.device.clone(),
-            bytes: match &request.source {
-                Source::Template { bytes, .. } => *bytes,
-                Source::Debootstrap { .. } => SMALLEST,
-            },
+            bytes,
+            disk: request.disk,
         },
     );
     let names = p.here(ChooseNames { guest: guest.clone() }).answers();
@@ -372,6 +374,8 @@ fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
             host,
             MakeVolume {
                 volume: names.partial,
+                bytes: bytes.into(),
+                megabytes: request.disk.into(),
             },
         )
         .undo(Cleaning)
@@ -382,6 +386,8 @@ fn plan(request: &Create, site: &Site) -> Result<Planned, Refusal> {
         UnpackTemplate {
             volume: names.partial,
             job: names.job,
+            bytes,
+            megabytes: request.disk,
         },
     );
     p.on(

@@ -240,6 +240,7 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
             bytes: checked.bytes,
             arch: checked.arch,
             device: checked.device,
+            disk: was.disk,
         },
     );
     let names = p.here(ChooseNames { guest: guest.clone() }).answers();
@@ -248,6 +249,8 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
             to,
             MakeVolume {
                 volume: names.partial,
+                bytes: checked.bytes.into(),
+                megabytes: was.disk.into(),
             },
         )
         .undo(Cleaning)

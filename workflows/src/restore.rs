@@ -277,8 +277,8 @@ fn plan(request: &Restore, site: &Site) -> Result<Planned, Refusal> {
     } = request;
     let mut p = Planner::default();
 
-    let names = checked(&mut p, request, site)?;
-    let (volume, received) = arrived(&mut p, request, site, names)?;
+    let (names, bytes) = checked(&mut p, request, site)?;
+    let (volume, received) = arrived(&mut p, request, site, names, bytes)?;
     if request.replaces.is_some() {
         put_aside(&mut p, request, names);
     }
@@ -323,12 +323,13 @@ fn held(request: &Restore) -> Vec<Lock> {
 }
 
 /// What is cheap is looked at before the generation is read, and again after it, which may have taken long.
-fn checked(p: &mut Planner, request: &Restore, site: &Site) -> Result<Names, Refusal> {
+fn checked(p: &mut Planner, request: &Restore, site: &Site) -> Result<(Names, Given<u64>), Refusal> {
     let look = |bytes: Given<u64>| CheckRestore {
         guest: request.guest.clone(),
         address: request.definition.address.clone(),
         device: request.definition.device.clone(),
         bytes,
+        disk: request.definition.disk,
         replaces: request.replaces.is_some().into(),
     };
     given_up(p, request)?;
@@ -351,10 +352,10 @@ fn checked(p: &mut Planner, request: &Restore, site: &Site) -> Result<Names, Ref
         })
         .answers();
     p.on(&request.host, look(read.bytes.into()));
-    Ok(p.here(ChooseNames {
+    let names = p.here(ChooseNames {
         guest: request.guest.clone(),
-    })
-    .answers())
+    });
+    Ok((names.answers(), read.bytes.into()))
 }
 
 fn folder(site: &Site) -> Result<Line, Refusal> {
@@ -367,6 +368,7 @@ fn arrived(
     request: &Restore,
     site: &Site,
     names: Names,
+    bytes: Given<u64>,
 ) -> Result<(StepNo, StepNo), Refusal> {
     let host = &request.host;
     let SiteHost {
@@ -381,6 +383,8 @@ fn arrived(
             host,
             MakeVolume {
                 volume: names.partial,
+                bytes,
+                megabytes: request.definition.disk.into(),
             },
         )
         .undo(Cleaning)

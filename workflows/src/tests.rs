@@ -329,7 +329,7 @@ fn a_guest_is_restored_with_what_its_generation_says_of_it_and_under_another_nam
     assert_eq!(given_as(&back, "rss"), ["512"]);
     assert_eq!(given_as(&back, "cpu"), ["90"]);
     // It was made before anybody asked about that.
-    assert_eq!(given_as(&back, "disk"), ["0"]);
+    assert!(given_as(&back, "disk").iter().all(|disk| disk == "0"));
     assert_eq!(given_as(&back, "name"), ["20261128T023000000Z-1f2e3d4c"; 2]);
     assert!(
         given_as(&back, "address")

@@ -18,7 +18,8 @@ use vsjob_engine::{
     Work,
 };
 use vsjob_tests::ground::Ground;
-use vsjob_workers::{Action, Answer, HostAction, HostError, Pool, Question, Registry, Script};
+use vsjob_workers::storage::{BTRFS, DIR, LVM, LVM_SHARED, LVM_THIN};
+use vsjob_workers::{Action, Answer, Driver, HostAction, HostError, Pool, Question, Registry, Script};
 
 /// Appends a line, which shows how often it was done; and says how far it is. That it was begun outlives a power cut, as
 /// with what opens a guest.
@@ -82,6 +83,8 @@ struct Bench {
     job: JobId,
     /// A file in /root of the host that no other test uses.
     file: String,
+    /// The storages that its volumes are tried with.
+    storages: Vec<&'static Driver>,
 }
 
 fn epoch(counter: u64) -> Epoch {
@@ -103,6 +106,12 @@ fn bench(ground: &Ground) -> anyhow::Result<Bench> {
         epoch: epoch(number * 10),
         job: JobId::new(Timestamp::from_millis(1)),
         file: format!("test-{number}"),
+        storages: match ground {
+            // Nothing is mounted in part on paper.
+            Ground::Paper(_) => vec![&BTRFS, &DIR, &LVM, &LVM_THIN],
+            // The kernel of a fast host has no device mapper.
+            Ground::Lab(..) => vec![&BTRFS, &DIR],
+        },
     })
 }
 
@@ -209,6 +218,36 @@ fn done(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Done(_))
 }
 
+/// The storages on LVM, each with another file system, on a host whose kernel has LVM. A processor that is emulated takes seven
+/// minutes for all, which `VSJOB_STORAGES=all` asks for.
+#[tokio::test]
+async fn on_a_virtual_machine_storages_on_lvm_do_what_all_do() -> anyhow::Result<()> {
+    let Some(ground) = Ground::vm()? else {
+        return Ok(());
+    };
+    let all = std::env::var("VSJOB_STORAGES").is_ok_and(|which| which == "all");
+    let shared = "mkfs.xfs -q $(lvcreate -q -y -L 2g -n guests vsh >/dev/null; echo /dev/vsh/guests)
+                  echo '/dev/vsh/guests /var/lib/machines xfs defaults' >>/etc/fstab
+                  mount /var/lib/machines; sync";
+    for (storage, prepare) in [
+        (&LVM, ":"),
+        (&LVM_THIN, "vgchange -q --addtag vsjob.xfs vsh"),
+        (&LVM, "vgchange -q --deltag vsjob.xfs --addtag vsjob.btrfs vsh"),
+        (&LVM_SHARED, shared),
+    ] {
+        ground.run(prepare)?;
+        let mut bench = bench(&ground)?;
+        bench.storages = vec![storage];
+        let tried = if all {
+            storage::all(&bench).await
+        } else {
+            storage::what_file_systems_differ_in(&bench).await
+        };
+        tried.with_context(|| format!("{}, after {prepare}", storage.name))?;
+    }
+    Ok(())
+}
+
 /// Each sentence is a test on paper hosts with either launcher, and all of them are one test on a real host.
 macro_rules! on_each_ground {
     ($($module:ident::$sentence:ident,)*) => {
@@ -262,4 +301,6 @@ on_each_ground! {
     storage::a_name_that_is_taken_is_not_taken_again,
     storage::a_snapshot_stands_still_where_there_can_be_one,
     storage::what_there_is_and_what_is_free_is_told_in_bytes,
+    storage::a_volume_and_its_picture_are_there_after_a_power_cut,
+    storage::a_volume_grows_to_its_limit,
 }

@@ -1,10 +1,14 @@
 //! What every storage must do with its volumes.
 
+use std::time::Duration;
+
 use anyhow::ensure;
-use vsjob_workers::storage::STORAGES;
 use vsjob_workers::{Capability, Driver, Script};
 
-use crate::{Bench, MOMENT};
+use crate::Bench;
+
+/// A processor that is emulated takes a second for what LVM does.
+const EMULATED: Duration = Duration::from_secs(300);
 
 /// Runs a text with the functions of a storage on the host of the bench, and answers what it says. `$1` is the name of a
 /// volume that no other test has.
@@ -14,7 +18,7 @@ async fn run(bench: &Bench, storage: &Driver, text: &str) -> anyhow::Result<Stri
     let script = Script::compose("test", &[storage.library, "no() { ! \"$@\"; }"], text);
     let args = vec![format!("{}-{}", bench.file, storage.name)];
     let answer = host
-        .ask(vsjob_workers::Question::read(script, args, MOMENT))
+        .ask(vsjob_workers::Question::read(script, args, EMULATED))
         .await?;
     ensure!(answer.code == 0, "{}: {text}: {answer:?}", storage.name);
     let said = answer.stdout.whole().unwrap_or_default();
@@ -22,7 +26,7 @@ async fn run(bench: &Bench, storage: &Driver, text: &str) -> anyhow::Result<Stri
 }
 
 async fn on_each(bench: &Bench, text: &str) -> anyhow::Result<()> {
-    for storage in STORAGES {
+    for storage in &bench.storages {
         run(bench, storage, text).await?;
     }
     Ok(())
@@ -106,19 +110,21 @@ pub(crate) async fn a_name_that_is_taken_is_not_taken_again(bench: &Bench) -> an
 }
 
 pub(crate) async fn a_snapshot_stands_still_where_there_can_be_one(bench: &Bench) -> anyhow::Result<()> {
-    for storage in STORAGES {
+    for storage in &bench.storages {
         if !storage.can.contains(&Capability::Snapshot) {
             continue;
         }
         let text = r#"
             volume_create "$1"
             echo before >"$(volume_path "$1")/file"
-            volume_snapshot "$1" "$1.b"
+            volume_snapshot "$1" .vsjob-0-1
             echo after >"$(volume_path "$1")/file"
-            [ "$(cat "$(volume_path "$1.b")/file")" = before ]
-            volume_snapshot "$1" "$1.b"
-            [ "$(cat "$(volume_path "$1.b")/file")" = after ]
-            volume_delete "$1.b"
+            [ "$(cat "$(volume_path .vsjob-0-1)/file")" = before ]
+            volume_snapshot "$1" .vsjob-0-1
+            [ "$(cat "$(volume_path .vsjob-0-1)/file")" = after ]
+            # On paper nothing is read only.
+            [ -n "$R" ] || no touch "$(volume_path .vsjob-0-1)/file" 2>/dev/null
+            volume_delete .vsjob-0-1
             volume_delete "$1""#;
         run(bench, storage, text).await?;
     }
@@ -126,7 +132,7 @@ pub(crate) async fn a_snapshot_stands_still_where_there_can_be_one(bench: &Bench
 }
 
 pub(crate) async fn what_there_is_and_what_is_free_is_told_in_bytes(bench: &Bench) -> anyhow::Result<()> {
-    for storage in STORAGES {
+    for storage in &bench.storages {
         let text = r#"
             volume_create "$1"
             head -c 1000000 /dev/urandom >"$(volume_path "$1")/file"
@@ -154,7 +160,7 @@ pub(crate) async fn what_somebody_removes_while_it_is_made_durable_is_no_failure
     on_each(
         bench,
         r#"
-        folder=$(volume_path "$1.durable")
+        folder=$R/root/$1.durable
         mkdir -p "$folder/shared"
         # Another job is quicker, once.
         sync() { rm -rf "$folder/shared"; command sync "$@" 2>/dev/null; }
@@ -166,4 +172,76 @@ pub(crate) async fn what_somebody_removes_while_it_is_made_durable_is_no_failure
         rm -r "$folder""#,
     )
     .await
+}
+
+pub(crate) async fn a_volume_and_its_picture_are_there_after_a_power_cut(
+    bench: &Bench,
+) -> anyhow::Result<()> {
+    for storage in &bench.storages {
+        let pictured = storage.can.contains(&Capability::Snapshot);
+        let text = r#"
+            volume_create "$1"
+            echo kept >"$(volume_path "$1")/file"
+            durable "$(volume_path "$1")/file""#;
+        run(bench, storage, text).await?;
+        if pictured {
+            run(
+                bench,
+                storage,
+                "volume_snapshot \"$1\" .vsjob-0-1; durable_tree \"$volumes\"",
+            )
+            .await?;
+        }
+        bench.ground.power_cut()?;
+        bench.ground.boot()?;
+        let text = r#"
+            [ "$(cat "$(volume_path "$1")/file")" = kept ]
+            volume_list | grep -qx "$1"
+            volume_delete "$1""#;
+        if pictured {
+            // Whoever relies on it does not ask for its path.
+            let command = r#"
+                sh -c "$(volume_command .vsjob-0-1)"
+                [ "$(cat "$volumes/.vsjob-0-1/file")" = kept ]
+                volume_list | grep -qx .vsjob-0-1
+                volume_delete .vsjob-0-1"#;
+            run(bench, storage, command).await?;
+        }
+        run(bench, storage, text).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_volume_grows_to_its_limit(bench: &Bench) -> anyhow::Result<()> {
+    for storage in &bench.storages {
+        let text = r#"
+            volume_create "$1" 1000 600
+            for time in first again; do volume_limit "$1" 700; done
+            volume_most "$1"
+            volume_limit "$1" 300
+            echo " $(volume_most "$1")"
+            volume_delete "$1""#;
+        let said = run(bench, storage, text).await?;
+        let has_size = storage.name == "lvm" || storage.name == "lvm-thin";
+        let most = if has_size { "700 700\n" } else { "0 0\n" };
+        ensure!(said == most, "{}: {said}", storage.name);
+    }
+    Ok(())
+}
+
+/// All that volumes do.
+pub(crate) async fn all(bench: &Bench) -> anyhow::Result<()> {
+    a_volume_is_made_renamed_and_removed_from_any_half_way_point(bench).await?;
+    a_volume_is_removed_with_all_that_is_in_it(bench).await?;
+    what_leads_elsewhere_is_no_volume(bench).await?;
+    a_name_that_is_taken_is_not_taken_again(bench).await?;
+    what_there_is_and_what_is_free_is_told_in_bytes(bench).await?;
+    a_volume_and_its_picture_are_there_after_a_power_cut(bench).await?;
+    what_file_systems_differ_in(bench).await
+}
+
+/// What is made, mounted, pictured and grown in another way in each.
+pub(crate) async fn what_file_systems_differ_in(bench: &Bench) -> anyhow::Result<()> {
+    a_snapshot_stands_still_where_there_can_be_one(bench).await?;
+    a_volume_grows_to_its_limit(bench).await
 }

@@ -179,6 +179,14 @@ guest_define() {
 		[ "$7" = 0 ] || printf 'CPUQuota=%s%%\n' "$7"
 	} >"$guest_file.part"
 	mv "$guest_file.part" "$guest_file"
+	guest_file=$(guest_dropins "$1")/vsjob-volume.conf
+	guest_needs=$(volume_command %i)
+	if [ "$guest_needs" = : ]; then
+		rm -f "$guest_file"
+	else
+		printf '[Service]\nExecStartPre=/bin/sh -c "%s"\n' "$guest_needs" >"$guest_file.part"
+		mv "$guest_file.part" "$guest_file"
+	fi
 	systemctl daemon-reload
 	guest_durable "$1"
 }

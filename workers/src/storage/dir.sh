@@ -1,4 +1,4 @@
-# The storage dir: a guest's volume is a plain folder, on whatever file system that is.
+# A guest's volume is a plain folder, on whatever file system that is.
 
 # volume_is_own NAME: whether it is a folder like any other, and no mount, which could not be renamed.
 volume_is_own() {
@@ -16,8 +16,8 @@ volume_create() {
 	volume_durable "$volumes/$1"
 }
 
-# volume_delete NAME: with all that is in it, but not what is mounted there.
-volume_delete() {
+# folder_delete NAME: with all that is in it, but not what is mounted there.
+folder_delete() {
 	[ -d "$volumes/$1" ] || return 0
 	rm -rf --one-file-system "${volumes:?}/$1" || fail transient VSJ0451 "the volume $1 cannot be deleted"
 	durable_tree "$volumes"

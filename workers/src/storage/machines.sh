@@ -1,10 +1,7 @@
-# What the storages have in common that keep volumes side by side in /var/lib/machines. Volumes are named, and every
+# What the storages have in common: a guest's tree is in /var/lib/machines, in the folder of its name. Volumes are named, and every
 # function that makes, renames or removes one answers when that is durable.
 
 volumes=$R/var/lib/machines
-
-volume_path() { printf '%s' "$volumes/$1"; }
-volume_exists() { [ -d "$volumes/$1" ] && [ ! -L "$volumes/$1" ]; }
 
 # Makes the folder of volumes, which root alone may enter: a guest's root can make programs that run as the host's root.
 volume_shelter() {
@@ -12,18 +9,16 @@ volume_shelter() {
 	chmod go= "$volumes"
 }
 
-# volume_rename FROM TO: from any half-way point of itself.
-volume_rename() {
-	if [ -e "$volumes/$1" ]; then
-		[ ! -e "$volumes/$2" ] || fail permanent VSJ0452 "there is a volume $2 already"
-		mv -T "$volumes/$1" "$volumes/$2"
-	fi
-	volume_durable "$volumes/$1" "$volumes/$2"
-}
-
 # volume_readable TEXT: bytes of a guest's tree as they may be shown.
 volume_readable() {
 	printf '%s' "$1" | tr -c '[:alnum:]._/ -' '?'
+}
+
+# volume_folders: the names of the folders there are.
+volume_folders() {
+	for volume_found in "$volumes"/* "$volumes"/.[!.]*; do
+		[ ! -d "$volume_found" ] || printf '%s\n' "${volume_found##*/}"
+	done
 }
 
 # volume_mounted NAME: sets foreign to the first mount in it. Empty if there is none.
@@ -37,9 +32,4 @@ volume_mounted() {
 			;;
 		esac
 	done <"/proc/self/mountinfo"
-}
-
-# volume_free: bytes that can still be written.
-volume_free() {
-	df --output=avail -B1 "$volumes" | tail -n 1 | tr -d ' '
 }

@@ -1,4 +1,4 @@
-# GUEST BYTES ARCH DEVICE: the guest can come here: its name is free, and there is room, and what it needs.
+# GUEST BYTES ARCH DEVICE DISK: the guest can come here: its name is free, and there is room, and what it needs.
 
 [ "$3" = "$(uname -m)" ] || fail permanent VSJ0474 "the guest is of $3, this host of $(uname -m)"
 if [ -n "$4" ] && ! link_device_exists "$4"; then
@@ -9,6 +9,6 @@ if volume_exists "$1" || guest_defined "$1"; then
 fi
 command -v rsync >/dev/null || fail permanent VSJ0477 "there is no rsync here"
 free=$(volume_free)
-# A twentieth more: the copy's own metadata, and what is written meanwhile.
-[ "$(($2 + $2 / 20))" -lt "$free" ] || fail permanent VSJ0478 "$2 bytes are needed, $free are free"
+needed=$(volume_needs "$2" "${5:-0}")
+[ "$needed" -lt "$free" ] || fail permanent VSJ0478 "$needed bytes are needed, $free are free"
 out free "$free"

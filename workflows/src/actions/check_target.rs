@@ -3,11 +3,11 @@
 use vsjob_workers::{HostAction, Library};
 
 use crate::planner::host_action;
-use crate::{DeviceName, GuestName, Ref};
+use crate::{DeviceName, GuestName, Megabytes, Ref};
 
 host_action! {
     /// Its name is free there, and there is room, and what it needs.
-    CheckTarget { guest: GuestName, bytes: Ref<u64>, arch: Ref<String>, device: Ref<DeviceName> } -> TargetChecked {
+    CheckTarget { guest: GuestName, bytes: Ref<u64>, arch: Ref<String>, device: Ref<DeviceName>, disk: Ref<Megabytes> } -> TargetChecked {
         /// Bytes that are free.
         free: u64,
     }

@@ -6,17 +6,17 @@ object() {
 	out "object.$listed" "$1 $2"
 }
 
-for path in "$volumes"/*.partial-???????? "$volumes"/*.moved-???????? "$volumes"/*.removed-???????? \
-	"$volumes"/*.replaced-???????? \
-	"$volumes"/.vsjob-*; do
-	[ -d "$path" ] || continue
-	case ${path##*/} in
+found=$(volume_list)
+while IFS= read -r name; do
+	case $name in
 	*[!a-z0-9.-]*) ;;
-	.vsjob-*-scratch) object scratch "${path##*/}" ;;
-	.vsjob-*) object snapshot "${path##*/}" ;;
-	*) object volume "${path##*/}" ;;
+	.vsjob-*-scratch) object scratch "$name" ;;
+	.vsjob-*) object snapshot "$name" ;;
+	*.partial-???????? | *.moved-???????? | *.removed-???????? | *.replaced-????????) object volume "$name" ;;
 	esac
-done
+done <<-END
+	$found
+END
 for path in "$R"/etc/systemd/nspawn/*.moved-????????.nspawn "$R"/etc/systemd/nspawn/*.removed-????????.nspawn \
 	"$R"/etc/systemd/nspawn/*.replaced-????????.nspawn; do
 	[ ! -f "$path" ] || { path=${path##*/}; object definition "${path%.nspawn}"; }

@@ -1,3 +1,3 @@
-# VOLUME: makes an empty volume.
+# VOLUME BYTES MEGABYTES: makes an empty volume for so many bytes of files; the most that it can hold is MEGABYTES, 0 is no limit.
 
-volume_create "$1"
+volume_create "$1" "$2" "${3:-0}"

@@ -10,7 +10,7 @@ host_action! {
     PutDefinition { guest: GuestName, address: Given<Line>, device: Given<DeviceName>, rss: Given<Megabytes>, tmpfs: Given<Megabytes>, proc: Given<u32>, cpu: Given<CpuPercent>, disk: Given<Megabytes> } -> DefinitionPut {}
     "put-definition" version 1, "write the definition of {guest}",
     HostAction {
-        needs: &[Library::Runtime],
+        needs: &[Library::Runtime, Library::Storage],
         probe: include_str!("put_definition.probe.sh"),
         do_: include_str!("put_definition.do.sh"),
         undo: include_str!("put_definition.undo.sh"),

@@ -15,6 +15,9 @@ if [ "$guest_state" = running ]; then
 	fi
 fi
 if guest_enabled "$1"; then enabled=yes; fi
+# The size of a volume that has one counts, not what it was once to be.
+most=$(volume_most "$1")
+[ "$most" = 0 ] || disk=$most
 out running "$running"
 out enabled "$enabled"
 out address "$address"

@@ -30,7 +30,7 @@ host_action! {
     "read-facts" version 1, "read the facts of {guest}",
     HostAction {
         read_only: true,
-        needs: &[Library::Runtime, Library::Network],
+        needs: &[Library::Runtime, Library::Storage, Library::Network],
         do_: include_str!("read_facts.do.sh"),
         ..HostAction::EMPTY
     }

@@ -75,12 +75,12 @@ async fn receive(context: &Context, work: &Work) -> Result<Counted, Trouble> {
     let number = |name| said(name).parse::<u64>().unwrap_or(0);
     let lock = at.lock();
     let pass = number("pass");
-    // What it calls there keeps links from leading out of the tree.
+    // What it calls there sees to it that the tree is there, and that no link leads out of one that lives.
     let reader = format!("{} {}/read", said("remote").replace("rsync", "sh"), said("lists"));
     let pull = |total, note, lives| Rsync {
         host: said("source"),
         shell: said("shell"),
-        remote: if pass == 0 { said("remote") } else { &reader },
+        remote: &reader,
         lock: &lock,
         total,
         note,

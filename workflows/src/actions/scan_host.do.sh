@@ -2,11 +2,12 @@
 # number is told.
 
 strange=0
-for path in "$volumes"/*; do
-	name=${path##*/}
-	volume_exists "$name" || continue
+found=$(volume_list)
+while IFS= read -r name; do
 	case $name in
+	'' | .*) continue ;;
 	*[!a-z0-9-]* | -* | *-)
+		volume_exists "$name" || continue
 		case $name in
 		*.partial-???????? | *.moved-???????? | *.removed-???????? | *.replaced-????????) ;;
 		*) strange=$((strange + 1)) ;;
@@ -14,10 +15,13 @@ for path in "$volumes"/*; do
 		continue
 		;;
 	esac
+	volume_exists "$name" || continue
 	guest_state "$name"
 	enabled=disabled defined=undefined
 	if guest_enabled "$name"; then enabled=enabled; fi
 	if guest_defined "$name"; then defined=defined; fi
 	out "guest.$name" "$guest_state $enabled $defined"
-done
+done <<-END
+	$found
+END
 out strange "$strange"

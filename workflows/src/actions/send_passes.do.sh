@@ -39,6 +39,9 @@ while :; do
 	transfer_steady
 	begin=$transfer_now
 	transfer_send "$job" "$tree" "$bytes" "pass $pass"
+	if [ "$still" = yes ] && ! volume_sound "$snapshot"; then
+		fail permanent VSJ0567 "the snapshot of $guest had no room for what changed meanwhile"
+	fi
 	transfer_judge "pass $pass"
 	transfer_steady
 	took=$((transfer_now - begin))

@@ -3,11 +3,11 @@
 use vsjob_workers::{HostAction, Library};
 
 use crate::planner::host_action;
-use crate::{Ref, ShortId, VolumeName};
+use crate::{Megabytes, Ref, ShortId, VolumeName};
 
 host_action! {
     /// Unpacks the template of the job into its volume, which is made anew for that.
-    UnpackTemplate { volume: Ref<VolumeName>, job: Ref<ShortId> } -> Unpacked {}
+    UnpackTemplate { volume: Ref<VolumeName>, job: Ref<ShortId>, bytes: u64, megabytes: Megabytes } -> Unpacked {}
     "unpack-template" version 1, "unpack the template",
     HostAction {
         needs: &[Library::Storage],

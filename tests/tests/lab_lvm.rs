@@ -1,0 +1,132 @@
+//! A guest goes from a host with btrfs onto hosts with LVM and back, is backed up on each and restored to one: what it has is the
+//! same everywhere.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use vsjob_tests::guests;
+use vsjob_tests::lab::{Lab, Template};
+use vsjob_tests::site::{ADDRESS, Site, answer, move_to, until};
+use vsjob_tests::tree::Tree;
+
+const BTRFS: &str = "vsh-01";
+const THICK: &str = "vsh-02";
+const THIN: &str = "vsh-03";
+
+/// Logical volumes that vsjob has made.
+const OURS: &str = "lvs --noheadings -o lv_name @vsjob.volume | xargs";
+
+fn site() -> anyhow::Result<Option<Site>> {
+    let storage = |host: &str| match host {
+        THICK => ",storage=lvm",
+        THIN => ",storage=lvm-thin",
+        _ => "",
+    };
+    Site::on(Lab::up_with_vms(3, 2)?, storage, |lab, _| {
+        lab.run(THICK, "vgcreate -q vsh /dev/vdb")?;
+        lab.run(
+            THIN,
+            "vgcreate -q --addtag vsjob.xfs vsh /dev/vdb; lvcreate -q -y -L 8g --thinpool pool vsh",
+        )?;
+        Ok(())
+    })
+}
+
+/// A guest with everything that a copy can get wrong, and some that takes a moment to copy.
+fn template() -> anyhow::Result<Tree> {
+    let tree = Tree::of(Template::Tiny)?;
+    guests::fill(&tree.root())?;
+    tree.random_file("var/lib/data/blob", 8 << 20, &mut fastrand::Rng::with_seed(9))?;
+    Ok(tree)
+}
+
+/// Backs it up where it is; the tree of the generation.
+fn backed_up(site: &Site, how: &str) -> anyhow::Result<PathBuf> {
+    site.succeeds(&site.submit(&["backup", "--name", "web", how])?)?;
+    let list = site
+        .vsjob(&["generation", "list", "--name=web", "--json"])?
+        .json()?;
+    let names = list["generations"].as_array().context("no list")?.iter();
+    let newest = names
+        .filter_map(|one| one["generation"].as_str())
+        .max()
+        .context("none")?;
+    site.vsjob(&["generation", "verify", "--name=web", newest])?
+        .ok()?;
+    let folder = site.program.state().join("generations/web");
+    Ok(folder.join(newest).join("tree"))
+}
+
+/// They are equal in all that a file has, but for the file that the guest writes each second, and what holds it.
+fn are_equal(one: &std::path::Path, other: &std::path::Path) -> anyhow::Result<()> {
+    let output = Command::new("rsync")
+        .args([
+            "-naHAXS",
+            "--delete",
+            "--checksum",
+            "--itemize-changes",
+            "--omit-dir-times",
+        ])
+        .args(["--modify-window=-1", "--exclude=/var/lib/data/alive"])
+        .args([one.join(""), other.join("")])
+        .output()?;
+    let differs = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success() && differs.is_empty(), "{output:?}");
+    Ok(())
+}
+
+fn moves_to(site: &Site, host: &str) -> anyhow::Result<()> {
+    let grace = ["--grace", "1s"];
+    let id = site.submit(&[&move_to(host)[..], &grace].concat())?;
+    site.succeeds(&id).with_context(|| format!("to {host}"))?;
+    until("it answers", || Ok(answer(ADDRESS).as_deref() == Some("web")))?;
+    ensure!(site.runs("web", host));
+    until("what it left is gone", || {
+        Ok([THICK, THIN].iter().all(|left| {
+            let ours = site.lab.run(left, OURS).unwrap_or_default();
+            ours.trim() == if *left == host { "web" } else { "" }
+        }))
+    })
+}
+
+#[test]
+fn a_guest_goes_through_all_storages_and_back_and_is_the_same() -> anyhow::Result<()> {
+    let Some(site) = site()? else { return Ok(()) };
+    site.template("filled", &template()?.archive()?)?;
+    site.guest("web", ADDRESS, BTRFS, "filled")?;
+    let was = backed_up(&site, "--hot")?;
+
+    moves_to(&site, THICK)?;
+    are_equal(&was, &backed_up(&site, "--hot")?)?;
+    are_equal(&was, &backed_up(&site, "--cold")?)?;
+    // Nobody but its own unit mounts its volume then.
+    site.lab.power_cut(THICK)?;
+    site.lab.boot(THICK)?;
+    until("it answers again", || {
+        Ok(answer(ADDRESS).as_deref() == Some("web"))
+    })?;
+
+    moves_to(&site, THIN)?;
+    are_equal(&was, &backed_up(&site, "--hot")?)?;
+    let size = site
+        .lab
+        .run(THIN, "lvs --noheadings --units m --nosuffix -o lv_size vsh/web")?;
+    let thick = "1088.00";
+    ensure!(size.trim() == thick, "{size}: it had another size");
+
+    site.guest("new", "10.77.1.6", THICK, "filled")?;
+    let as_new = ["--as", "web-then", "--interface", "10.77.1.7", "--host", THICK];
+    site.succeeds(&site.submit(&[&["restore", "--name", "web"][..], &as_new].concat())?)?;
+    until("the restored one answers", || {
+        Ok(answer("10.77.1.7").as_deref() == Some("web-then"))
+    })?;
+    for name in ["new", "web-then"] {
+        let id = site.submit(&["remove", "--name", name, "--stop", "--no-keep", "--grace", "1s"])?;
+        site.succeeds(&id)?;
+    }
+
+    moves_to(&site, BTRFS)?;
+    are_equal(&was, &backed_up(&site, "--cold")?)?;
+    site.is_in_order()
+}
