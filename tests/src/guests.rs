@@ -110,12 +110,22 @@ pub fn settle(host: &dyn Host, reference: &Path) -> anyhow::Result<()> {
     settle_in(&BTRFS, host, reference)
 }
 
+/// Makes its volume, and what its unit needs to find it after a reboot.
+const MAKE: &str = r#"
+    volume_create ldap
+    needs=$(volume_command %i)
+    [ "$needs" != : ] || exit 0
+    mkdir -p "$R/etc/systemd/system/systemd-nspawn@ldap.service.d"
+    printf '[Service]\nExecStartPre=/bin/sh -c "%s"\n' "$needs" \
+        >"$R/etc/systemd/system/systemd-nspawn@ldap.service.d/vsjob-volume.conf"
+"#;
+
 /// The same, in a volume of that storage.
 ///
 /// # Errors
 /// The host refuses.
 pub fn settle_in(storage: &Driver, host: &dyn Host, reference: &Path) -> anyhow::Result<()> {
-    let make = Script::compose("make", &[storage.library], "volume_create ldap");
+    let make = Script::compose("make", &[storage.library], MAKE);
     host.run(&make.text, &[])?;
     let status = Command::new("cp")
         .arg("-a")
@@ -318,6 +328,7 @@ pub fn nothing_left(host: &dyn Host, expected: &[&str]) -> anyhow::Result<()> {
     let mut left = Vec::new();
     for folder in [
         "var/lib/machines",
+        "etc/paper/lvm/vsh",
         "etc/systemd/nspawn",
         "var/lib/vsjob/jobs",
         "var/lib/vsjob/templates",
@@ -329,7 +340,8 @@ pub fn nothing_left(host: &dyn Host, expected: &[&str]) -> anyhow::Result<()> {
             let name = entry?.file_name().to_string_lossy().into_owned();
             // The lock of the file of keys stays, as that file does; and systemd's, of an image that it has run.
             let is_lock = name == "authorized.lock" || name.starts_with(".#");
-            if !is_lock && !expected.iter().any(|start| name.starts_with(start)) {
+            let is_group = folder == "etc/paper/lvm/vsh" && ["pool", "tags"].contains(&name.as_str());
+            if !is_lock && !is_group && !expected.iter().any(|start| name.starts_with(start)) {
                 left.push(format!("{folder}/{name}"));
             }
         }

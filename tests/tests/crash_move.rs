@@ -10,7 +10,7 @@ use vsjob_tests::master::{self, Life, Report};
 use vsjob_tests::matrix::{self, Share, Subject};
 use vsjob_tests::{faults, guests};
 use vsjob_workers::Driver;
-use vsjob_workers::storage::{BTRFS, DIR};
+use vsjob_workers::storage::{BTRFS, DIR, LVM};
 
 struct Move {
     reference: TempDir,
@@ -96,6 +96,21 @@ fn a_move_between_plain_folders_killed_at_a_durable_write_is_done_or_as_before()
 fn a_move_between_plain_folders_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
     faults::fault_matrix(&Move::from(&DIR, &FOLDERS)?, &FOLDERS, Share::TENTH)?
         .tell("move between plain folders on paper hosts", (8, 3, 6))
+}
+
+/// Hosts whose guests are on LVM.
+const VOLUMES: Worlds = Worlds::PaperWith(&[":storage=lvm", ":storage=lvm-thin"]);
+
+#[test]
+fn a_move_between_logical_volumes_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
+    matrix::crash_matrix(&Move::from(&LVM, &VOLUMES)?, &VOLUMES, Share::TENTH)?
+        .tell("move between logical volumes on paper hosts", (15, 20))
+}
+
+#[test]
+fn a_move_between_logical_volumes_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
+    faults::fault_matrix(&Move::from(&LVM, &VOLUMES)?, &VOLUMES, Share::TENTH)?
+        .tell("move between logical volumes on paper hosts", (8, 3, 6))
 }
 
 #[test]

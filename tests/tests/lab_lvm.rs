@@ -2,7 +2,6 @@
 //! same everywhere.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context, ensure};
 use vsjob_tests::guests;
@@ -58,24 +57,6 @@ fn backed_up(site: &Site, how: &str) -> anyhow::Result<PathBuf> {
     Ok(folder.join(newest).join("tree"))
 }
 
-/// They are equal in all that a file has, but for the file that the guest writes each second, and what holds it.
-fn are_equal(one: &std::path::Path, other: &std::path::Path) -> anyhow::Result<()> {
-    let output = Command::new("rsync")
-        .args([
-            "-naHAXS",
-            "--delete",
-            "--checksum",
-            "--itemize-changes",
-            "--omit-dir-times",
-        ])
-        .args(["--modify-window=-1", "--exclude=/var/lib/data/alive"])
-        .args([one.join(""), other.join("")])
-        .output()?;
-    let differs = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success() && differs.is_empty(), "{output:?}");
-    Ok(())
-}
-
 fn moves_to(site: &Site, host: &str) -> anyhow::Result<()> {
     let grace = ["--grace", "1s"];
     let id = site.submit(&[&move_to(host)[..], &grace].concat())?;
@@ -98,8 +79,8 @@ fn a_guest_goes_through_all_storages_and_back_and_is_the_same() -> anyhow::Resul
     let was = backed_up(&site, "--hot")?;
 
     moves_to(&site, THICK)?;
-    are_equal(&was, &backed_up(&site, "--hot")?)?;
-    are_equal(&was, &backed_up(&site, "--cold")?)?;
+    guests::same_here(&was, &backed_up(&site, "--hot")?)?;
+    guests::same_here(&was, &backed_up(&site, "--cold")?)?;
     // Nobody but its own unit mounts its volume then.
     site.lab.power_cut(THICK)?;
     site.lab.boot(THICK)?;
@@ -108,7 +89,7 @@ fn a_guest_goes_through_all_storages_and_back_and_is_the_same() -> anyhow::Resul
     })?;
 
     moves_to(&site, THIN)?;
-    are_equal(&was, &backed_up(&site, "--hot")?)?;
+    guests::same_here(&was, &backed_up(&site, "--hot")?)?;
     let size = site
         .lab
         .run(THIN, "lvs --noheadings --units m --nosuffix -o lv_size vsh/web")?;
@@ -127,6 +108,6 @@ fn a_guest_goes_through_all_storages_and_back_and_is_the_same() -> anyhow::Resul
     }
 
     moves_to(&site, BTRFS)?;
-    are_equal(&was, &backed_up(&site, "--cold")?)?;
+    guests::same_here(&was, &backed_up(&site, "--cold")?)?;
     site.is_in_order()
 }

@@ -8,8 +8,8 @@ use vsjob_tests::by_steps::BySteps;
 use vsjob_tests::guests;
 use vsjob_tests::hosts::World as _;
 use vsjob_tests::paper::PaperPool;
-use vsjob_workers::Driver;
-use vsjob_workers::storage::{BTRFS, STORAGES};
+use vsjob_workers::storage::{BTRFS, DIR, LVM, LVM_THIN};
+use vsjob_workers::{Capability, Driver};
 use vsjob_workflows::Template;
 
 /// A pool with what the operation needs, its steps, and what was there before.
@@ -48,8 +48,8 @@ fn a_move_with(from: &'static Driver, to: &'static Driver, more: &str) -> anyhow
     })
 }
 
-fn a_create() -> anyhow::Result<World> {
-    let (pool, reference) = (PaperPool::new(1)?, tempfile::tempdir()?);
+fn a_create(storage: &Driver) -> anyhow::Result<World> {
+    let (pool, reference) = (pool_on(storage)?, tempfile::tempdir()?);
     guests::fill(reference.path())?;
     let archive = pool.folder().join("template.tar");
     guests::pack(reference.path(), &archive)?;
@@ -58,11 +58,15 @@ fn a_create() -> anyhow::Result<World> {
         archive,
     };
     let address = format!("{}/16", guests::ADDRESS);
+    let limit = match storage.can.contains(&Capability::DiskLimit) {
+        true => "500",
+        false => "0",
+    };
     let given = [
         ("name", "ldap"),
         ("interface", address.as_str()),
         ("template", "filled"),
-        ("disk", "500"),
+        ("disk", limit),
         ("start", "true"),
         ("enable", "true"),
     ];
@@ -78,12 +82,12 @@ fn a_create() -> anyhow::Result<World> {
 }
 
 /// Of a guest on a storage that takes snapshots, and of one in a plain folder.
-fn a_backup(storage: &str) -> anyhow::Result<World> {
+fn a_backup(storage: &Driver) -> anyhow::Result<World> {
     settled_on(storage, "backup", &[("name", "ldap"), ("cold", "true")])
 }
 
-/// A host that takes snapshots, and one that takes none, as slaves.conf has them.
-const HOSTS: [&str; 2] = ["", ":storage=dir"];
+/// A host whose storage takes snapshots, one that takes none, and one whose volumes have to be mounted.
+const HOSTS: [&Driver; 3] = [&BTRFS, &DIR, &LVM];
 
 fn a_template() -> anyhow::Result<World> {
     settled("template-create", &[("name", "lamp"), ("from", "ldap")])
@@ -94,24 +98,33 @@ fn templates(world: &World) -> Vec<String> {
     names(world, "templates")
 }
 
-fn a_remove() -> anyhow::Result<World> {
-    settled("remove", &[("name", "ldap"), ("stop", "true")])
+fn a_remove(storage: &Driver) -> anyhow::Result<World> {
+    settled_on(storage, "remove", &[("name", "ldap"), ("stop", "true")])
 }
 
-fn a_rename() -> anyhow::Result<World> {
-    settled("rename", &[("name", "ldap"), ("to", "web"), ("stop", "true")])
+fn a_rename(storage: &Driver) -> anyhow::Result<World> {
+    settled_on(
+        storage,
+        "rename",
+        &[("name", "ldap"), ("to", "web"), ("stop", "true")],
+    )
 }
 
 /// A guest on the only host, and an operation on it.
 fn settled(operation: &str, given: &[(&str, &str)]) -> anyhow::Result<World> {
-    settled_on("", operation, given)
+    settled_on(&BTRFS, operation, given)
 }
 
-/// The same, the host with these options in slaves.conf.
-fn settled_on(options: &str, operation: &str, given: &[(&str, &str)]) -> anyhow::Result<World> {
-    let (pool, reference) = (PaperPool::with(&[options])?, tempfile::tempdir()?);
+/// One host.
+fn pool_on(storage: &Driver) -> anyhow::Result<PaperPool> {
+    PaperPool::with(&[&format!(":storage={}", storage.name)])
+}
+
+/// The same on a storage.
+fn settled_on(storage: &Driver, operation: &str, given: &[(&str, &str)]) -> anyhow::Result<World> {
+    let (pool, reference) = (pool_on(storage)?, tempfile::tempdir()?);
     guests::fill(reference.path())?;
-    guests::settle(pool.host(1), reference.path())?;
+    guests::settle_in(storage, pool.host(1), reference.path())?;
     let host = pool.host(1).name().clone();
     let guest = "ldap".parse()?;
     let steps = BySteps::new(&pool, operation, given, |site| {
@@ -200,11 +213,18 @@ async fn taken_back_twice(world: &mut World, until: StepNo) -> anyhow::Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_move_whose_every_step_is_done_twice_is_a_move_between_any_two_storages() -> anyhow::Result<()> {
-    let pairs = STORAGES
-        .iter()
-        .flat_map(|from| STORAGES.iter().map(move |to| (*from, *to)));
-    for (from, to) in pairs {
+async fn a_move_whose_every_step_is_done_twice_is_a_move_between_storages_of_any_kind() -> anyhow::Result<()>
+{
+    // Each is left and come to once, and what is not a folder twice.
+    for (from, to) in [
+        (&BTRFS, &BTRFS),
+        (&DIR, &DIR),
+        (&BTRFS, &LVM),
+        (&LVM, &LVM_THIN),
+        (&LVM_THIN, &LVM),
+        (&LVM, &DIR),
+        (&DIR, &BTRFS),
+    ] {
         let mut world = a_move(from, to)?;
         done_twice(&mut world).await?;
         guests::nothing_left(world.pool.host(1), &["ldap.moved-"])?;
@@ -256,20 +276,23 @@ async fn a_move_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as_be
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_whose_every_step_is_done_twice_is_there_once() -> anyhow::Result<()> {
-    let mut world = a_create()?;
-    done_twice(&mut world).await?;
-    let host = world.pool.host(1);
-    guests::nothing_left(host, &["ldap"])?;
-    ensure!(host.read("var/lib/machines/ldap/etc/hostname")? == "ldap\n");
-    ensure!(host.read("var/lib/machines/ldap/var/lib/data/7")? == "entry 7\n");
-    guests::comes_up_only_on(&world.pool, 1)
+    for storage in HOSTS {
+        let mut world = a_create(storage)?;
+        done_twice(&mut world).await.context(storage.name)?;
+        let host = world.pool.host(1);
+        guests::nothing_left(host, &["ldap"])?;
+        ensure!(host.read("var/lib/machines/ldap/etc/hostname")? == "ldap\n");
+        ensure!(host.read("var/lib/machines/ldap/var/lib/data/7")? == "entry 7\n");
+        guests::comes_up_only_on(&world.pool, 1)?;
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_taken_back_twice_from_any_step_before_its_pivot_leaves_nothing() -> anyhow::Result<()> {
-    let pivot = a_create()?.steps.plan.pivot().context("it has no pivot")?;
+    let pivot = a_create(&BTRFS)?.steps.plan.pivot().context("it has no pivot")?;
     for until in numbers(pivot.index()) {
-        let mut world = a_create()?;
+        let mut world = a_create(&BTRFS)?;
         let title = world.steps.plan.steps[until.index()].title.clone();
         taken_back_twice(&mut world, until).await.context(title.clone())?;
         guests::nothing_left(world.pool.host(1), &[]).context(title)?;
@@ -294,12 +317,12 @@ async fn a_backup_whose_every_step_is_done_twice_is_one_generation() -> anyhow::
 async fn a_backup_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as_before() -> anyhow::Result<()>
 {
     for storage in HOSTS {
-        a_backup_taken_back_twice(storage).await.context(storage)?;
+        a_backup_taken_back_twice(storage).await.context(storage.name)?;
     }
     Ok(())
 }
 
-async fn a_backup_taken_back_twice(storage: &str) -> anyhow::Result<()> {
+async fn a_backup_taken_back_twice(storage: &Driver) -> anyhow::Result<()> {
     let pivot = a_backup(storage)?.steps.plan.pivot().context("it has no pivot")?;
     for until in numbers(pivot.index()) {
         let mut world = a_backup(storage)?;
@@ -356,22 +379,25 @@ async fn a_restore_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_remove_whose_every_step_is_done_twice_is_one_remove() -> anyhow::Result<()> {
-    let mut world = a_remove()?;
-    done_twice(&mut world).await?;
-    let host = world.pool.host(1);
-    guests::nothing_left(host, &["ldap.removed-"])?;
-    let tree = guests::removed(host)?.context("it is gone")?;
-    guests::same(world.reference.path(), host, &tree)?;
-    ensure!(generations(&world).len() == 1);
-    guests::comes_up_nowhere(&world.pool)
+    for storage in HOSTS {
+        let mut world = a_remove(storage)?;
+        done_twice(&mut world).await.context(storage.name)?;
+        let host = world.pool.host(1);
+        guests::nothing_left(host, &["ldap.removed-"])?;
+        let tree = guests::removed(host)?.context("it is gone")?;
+        guests::same(world.reference.path(), host, &tree)?;
+        ensure!(generations(&world).len() == 1);
+        guests::comes_up_nowhere(&world.pool)?;
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_remove_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as_before() -> anyhow::Result<()>
 {
-    let pivot = a_remove()?.steps.plan.pivot().context("it has no pivot")?;
+    let pivot = a_remove(&BTRFS)?.steps.plan.pivot().context("it has no pivot")?;
     for until in numbers(pivot.index()) {
-        let mut world = a_remove()?;
+        let mut world = a_remove(&BTRFS)?;
         let title = world.steps.plan.steps[until.index()].title.clone();
         taken_back_twice(&mut world, until).await.context(title.clone())?;
         ensure!(guests::removed(world.pool.host(1))?.is_none(), "{title}");
@@ -383,22 +409,25 @@ async fn a_remove_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rename_whose_every_step_is_done_twice_is_one_rename() -> anyhow::Result<()> {
-    let mut world = a_rename()?;
-    let host = world.pool.host(1);
-    host.write("var/lib/machines/ldap/etc/hostname", "ldap\n")?;
-    done_twice(&mut world).await?;
-    let host = world.pool.host(1);
-    guests::nothing_left(host, &["web"])?;
-    ensure!(host.read("var/lib/machines/web/etc/hostname")? == "web\n");
-    guests::called_so_comes_up_only_on(&world.pool, 1, "web")
+    for storage in HOSTS {
+        let mut world = a_rename(storage)?;
+        let host = world.pool.host(1);
+        host.write("var/lib/machines/ldap/etc/hostname", "ldap\n")?;
+        done_twice(&mut world).await.context(storage.name)?;
+        let host = world.pool.host(1);
+        guests::nothing_left(host, &["web"])?;
+        ensure!(host.read("var/lib/machines/web/etc/hostname")? == "web\n");
+        guests::called_so_comes_up_only_on(&world.pool, 1, "web")?;
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rename_taken_back_twice_from_any_step_before_its_pivot_leaves_all_as_before() -> anyhow::Result<()>
 {
-    let pivot = a_rename()?.steps.plan.pivot().context("it has no pivot")?;
+    let pivot = a_rename(&BTRFS)?.steps.plan.pivot().context("it has no pivot")?;
     for until in numbers(pivot.index()) {
-        let mut world = a_rename()?;
+        let mut world = a_rename(&BTRFS)?;
         let title = world.steps.plan.steps[until.index()].title.clone();
         for root in [
             world.reference.path().to_owned(),

@@ -18,6 +18,9 @@ volume_size() {
 	if [ "$2" != 0 ]; then printf '%s' "$(($2 * 1048576))"; else printf '%s' "$(($1 * 4 + 17179869184))"; fi
 }
 
+# volume_needs BYTES MEGABYTES: what is written, and a twentieth more.
+volume_needs() { printf '%s' "$(($1 + $1 / 20))"; }
+
 volume_allocate() {
 	volume_pool
 	volume_change lvcreate -qq -y -Wy -n "$1" --addtag vsjob.volume --addtag vsjob.raw -V "$(volume_megabytes "$2")m" --thinpool "$pool" "$group"
