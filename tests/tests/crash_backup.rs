@@ -11,10 +11,14 @@ use vsjob_tests::lab_pool::Labs;
 use vsjob_tests::master::{self, Life, Report};
 use vsjob_tests::matrix::{self, Share, Subject};
 use vsjob_tests::{faults, guests};
+use vsjob_workers::Driver;
+use vsjob_workers::storage::{BTRFS, DIR, LVM};
 use vsjob_workflows::{GenerationName, Generations, TreeKind};
 
 struct Backup {
     mode: &'static str,
+    /// The storage where the guest is.
+    storage: &'static Driver,
     reference: TempDir,
     /// Generations as an earlier backup left them, and which.
     before: TempDir,
@@ -30,11 +34,11 @@ fn generations(folder: &Path) -> Generations {
 
 impl Backup {
     /// With a generation, and a guest that has changed since.
-    fn on(worlds: &Worlds, mode: &'static str) -> anyhow::Result<Self> {
+    fn on(storage: &'static Driver, worlds: &Worlds, mode: &'static str) -> anyhow::Result<Self> {
         let (reference, before) = (tempfile::tempdir()?, tempfile::tempdir()?);
         guests::tree(worlds, reference.path())?;
         let world = worlds.world()?;
-        guests::settle(world.host(1), reference.path())?;
+        guests::settle_in(storage, world.host(1), reference.path())?;
         let life = life(&*world, "hot");
         life.run()?.context("a life without a crash died")?;
         let guest = "ldap".parse()?;
@@ -47,6 +51,7 @@ impl Backup {
         std::fs::remove_file(reference.path().join("var/lib/data/3"))?;
         Ok(Self {
             mode,
+            storage,
             reference,
             before,
             last,
@@ -92,7 +97,7 @@ fn life(world: &dyn World, mode: &str) -> Life {
 
 impl Subject for Backup {
     fn begin(&self, world: &dyn World) -> anyhow::Result<Life> {
-        guests::settle(world.host(1), self.reference.path())?;
+        guests::settle_in(self.storage, world.host(1), self.reference.path())?;
         let state = world.folder().join("state");
         std::fs::create_dir_all(&state)?;
         guests::copy(
@@ -126,11 +131,21 @@ fn a_master() -> anyhow::Result<()> {
 
 const HOT_AND_COLD: [&str; 2] = ["hot", "cold"];
 
+/// Where a backup is from: in words, the storage, and the worlds.
+type From = (&'static str, &'static Driver, Worlds);
+
 /// A host that takes snapshots.
-const SNAPSHOTS: (&str, Worlds) = ("from a snapshot", Worlds::Paper(1));
+const SNAPSHOTS: From = ("from a snapshot", &BTRFS, Worlds::Paper(1));
 
 /// One where guests are plain folders, which are read as they are.
-const FOLDERS: (&str, Worlds) = ("from a folder", Worlds::PaperWith(&[":storage=dir"]));
+const FOLDERS: From = ("from a folder", &DIR, Worlds::PaperWith(&[":storage=dir"]));
+
+/// One whose snapshots have to be mounted.
+const VOLUMES: From = (
+    "from a logical volume",
+    &LVM,
+    Worlds::PaperWith(&[":storage=lvm"]),
+);
 
 #[test]
 fn a_backup_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
@@ -140,6 +155,16 @@ fn a_backup_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Resu
 #[test]
 fn a_backup_of_a_folder_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     crashes(&FOLDERS, Share::THIRD, (10, 30))
+}
+
+#[test]
+fn a_backup_of_a_logical_volume_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
+    crashes(&VOLUMES, Share::TENTH, (4, 10))
+}
+
+#[test]
+fn a_backup_of_a_logical_volume_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
+    befalls(&VOLUMES, Share::TENTH, (2, 1, 1))
 }
 
 #[test]
@@ -154,12 +179,12 @@ fn a_backup_of_a_folder_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow:
 
 /// The crash matrix of each mode, of at least so many points.
 fn crashes(
-    (from, worlds): &(&str, Worlds),
+    (from, storage, worlds): &From,
     share: Share,
     (forward, unwinding): (usize, usize),
 ) -> anyhow::Result<()> {
     for mode in HOT_AND_COLD {
-        matrix::crash_matrix(&Backup::on(worlds, mode)?, worlds, share)?.tell(
+        matrix::crash_matrix(&Backup::on(storage, worlds, mode)?, worlds, share)?.tell(
             format_args!("backup, {mode}, {from}, on paper hosts"),
             (forward, unwinding),
         )?;
@@ -169,12 +194,12 @@ fn crashes(
 
 /// The fault matrix of each mode, of at least so many faults.
 fn befalls(
-    (from, worlds): &(&str, Worlds),
+    (from, storage, worlds): &From,
     share: Share,
     (forward, unwinding, reboots): (usize, usize, usize),
 ) -> anyhow::Result<()> {
     for mode in HOT_AND_COLD {
-        faults::fault_matrix(&Backup::on(worlds, mode)?, worlds, share)?.tell(
+        faults::fault_matrix(&Backup::on(storage, worlds, mode)?, worlds, share)?.tell(
             format_args!("backup, {mode}, {from}, on paper hosts"),
             (forward, unwinding, reboots),
         )?;
@@ -186,7 +211,7 @@ fn befalls(
 fn on_real_hosts_a_cold_backup_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(1)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    matrix::crash_matrix(&Backup::on(&worlds, "cold")?, &worlds, Share::THIRTIETH)?
+    matrix::crash_matrix(&Backup::on(&BTRFS, &worlds, "cold")?, &worlds, Share::THIRTIETH)?
         .tell("backup, cold, on real hosts", (2, 1))
 }
 
@@ -194,6 +219,6 @@ fn on_real_hosts_a_cold_backup_killed_at_a_durable_write_is_done_or_as_before() 
 fn on_real_hosts_a_cold_backup_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(1)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    faults::fault_matrix(&Backup::on(&worlds, "cold")?, &worlds, Share::THIRTIETH)?
+    faults::fault_matrix(&Backup::on(&BTRFS, &worlds, "cold")?, &worlds, Share::THIRTIETH)?
         .tell("backup, cold, on real hosts", (1, 1, 1))
 }

@@ -415,7 +415,6 @@ fn arrived(
                 remote: rsync.clone(),
                 compress: *compress,
                 job: names.job,
-                volume: names.partial,
             },
         )
         .undo(Cleaning)

@@ -182,9 +182,9 @@ pub fn site_hosts(slaves: &Slaves, settings: &Settings) -> BTreeMap<HostName, Si
 fn site_host(slave: &Slave, settings: &Settings) -> SiteHost {
     let address = slave.address.as_deref().unwrap_or(slave.name.as_str());
     let (destination, shell) = match &settings.paper {
-        Some(folder) => (
-            folder.join(slave.name.as_str()).display().to_string(),
-            String::new(),
+        Some(pool) => (
+            format!("{}:", slave.name),
+            format!("{0}/bin/../line {0}", pool.display()),
         ),
         None => reach(slave, address, settings.ssh.config.as_deref()),
     };

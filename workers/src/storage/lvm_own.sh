@@ -49,16 +49,21 @@ volume_create() {
 		volume_look
 	fi
 	volume_close "$1"
-	case $group_tags in
-	*,vsjob.xfs,*) mkfs.xfs -q -f "$R/dev/$group/$1" >&2 ;;
-	*,vsjob.btrfs,*) mkfs.btrfs -q -f "$R/dev/$group/$1" >&2 ;;
-	*) mkfs.ext4 -q -F -m 1 -I 256 "$R/dev/$group/$1" >&2 ;;
-	esac
+	volume_format "$1" || fail permanent VSJ0560 "the volume $1 cannot be given a file system"
 	volume_mount "$1"
 	# A guest knows nothing of it, and it is made anew when there is something to be put into it.
 	[ ! -d "$volumes/$1/lost+found" ] || rmdir "$volumes/$1/lost+found"
 	durable_tree "$volumes/$1"
 	volume_change lvchange -qq --deltag vsjob.raw "$group/$1"
+}
+
+# volume_format NAME: an empty file system. The times of its files are told to the nanosecond.
+volume_format() {
+	case $group_tags in
+	*,vsjob.xfs,*) mkfs.xfs -q -f "$R/dev/$group/$1" >&2 ;;
+	*,vsjob.btrfs,*) mkfs.btrfs -q -f "$R/dev/$group/$1" >&2 ;;
+	*) mkfs.ext4 -q -F -m 1 -I 256 "$R/dev/$group/$1" >&2 ;;
+	esac
 }
 
 # volume_rename FROM TO: from any half-way point of itself.

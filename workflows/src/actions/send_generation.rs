@@ -1,9 +1,9 @@
 //! Sends a generation to a host: rsync, run on the master, into the volume that waits for it there.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use vsjob_engine::{Failure, Mode, Outcome, Outputs, Performing, Work};
 use vsjob_workers::Context;
@@ -12,12 +12,12 @@ use super::argument;
 use super::begin_generation::Incoming;
 use crate::generation::{Counted, Generation, Rsync, end_orphans, is_gone};
 use crate::planner::master_action;
-use crate::{GenerationName, GuestName, Line, Ref, ShortId, TreeKind, VolumeName, YesNo};
+use crate::{GenerationName, GuestName, Line, Ref, ShortId, TreeKind, YesNo};
 
 master_action! {
     /// Makes the volume equal to the generation. What was sent stays sent: run again it goes on, and compares what is there
     /// by content. Its undo ends what a killed master left behind, so that what it writes to can be removed.
-    SendGeneration { folder: Line, tree: TreeKind, guest: GuestName, name: GenerationName, destination: Line, shell: Line, remote: Line, compress: YesNo, job: Ref<ShortId>, volume: Ref<VolumeName> } -> GenerationSent {
+    SendGeneration { folder: Line, tree: TreeKind, guest: GuestName, name: GenerationName, destination: Line, shell: Line, remote: Line, compress: YesNo, job: Ref<ShortId> } -> GenerationSent {
         /// The files that the generation has.
         files: u64,
         /// Their bytes.
@@ -50,43 +50,15 @@ fn run(context: Context, work: Work) -> Performing {
     })
 }
 
-/// What the sender and the receiver say where there is a line between them. Without one, all is in this machine's folders.
-struct Way {
-    to: String,
-    partial: PathBuf,
-    remote: String,
-}
-
-impl Way {
-    fn of(work: &Work) -> Self {
-        let said = |name| argument(work, name);
-        let (job, volumes) = (said("job"), "/var/lib/machines");
-        if said("shell").is_empty() {
-            let scratch = format!("{}{volumes}/.vsjob-{job}-scratch", said("destination"));
-            return Self {
-                to: format!("{volumes}/{}/", said("volume")),
-                partial: scratch.into(),
-                remote: String::new(),
-            };
-        }
-        let sudo = said("remote").strip_suffix("rsync").unwrap_or_default();
-        Self {
-            to: "/tree".to_owned(),
-            partial: "/scratch".into(),
-            remote: format!("{sudo}sh /var/lib/vsjob/jobs/{job}/push"),
-        }
-    }
-}
-
 async fn send(at: &Incoming, lock: &Path, work: &Work) -> io::Result<Result<Outputs, Failure>> {
     let said = |name| argument(work, name);
     let folder = at.guest.join(said("name"));
     let generation = Generation::read(&folder)?;
     File::create(lock)?.sync_all()?;
-    let way = Way::of(work);
-    let mut partial = OsString::from("--partial-dir=");
-    partial.push(&way.partial);
-    let mut options = vec![OsStr::new("--delete"), &partial];
+    // What is called there knows the tree and the place for half files.
+    let sudo = said("remote").strip_suffix("rsync").unwrap_or_default();
+    let remote = format!("{sudo}sh /var/lib/vsjob/jobs/{}/push", said("job"));
+    let mut options = ["--delete", "--partial-dir=/scratch"].map(OsStr::new).to_vec();
     // What an earlier attempt sent may be older than a power cut of the host: then its size and time prove nothing.
     if work.resume || work.attempt > 1 {
         options.push(OsStr::new("--checksum"));
@@ -97,14 +69,14 @@ async fn send(at: &Incoming, lock: &Path, work: &Work) -> io::Result<Result<Outp
     let rsync = Rsync {
         host: said("destination"),
         shell: said("shell"),
-        remote: &way.remote,
+        remote: &remote,
         lock,
         total: generation.size,
         note: "sending",
         lives: false,
     };
     let sent = rsync
-        .push(&folder.join("tree").join(""), &way.to, &options, work)
+        .push(&folder.join("tree").join(""), "/tree", &options, work)
         .await;
     Ok(sent.map(|Counted { received, .. }| {
         Outputs::from([
