@@ -13,6 +13,11 @@ const BTRFS: &str = "vsh-01";
 const THICK: &str = "vsh-02";
 const THIN: &str = "vsh-03";
 
+/// With a processor that is emulated the whole way takes a quarter of an hour: `VSJOB_STORAGES=all` asks for it.
+fn whole() -> bool {
+    std::env::var("VSJOB_STORAGES").is_ok_and(|which| which == "all")
+}
+
 /// Logical volumes that vsjob has made.
 const OURS: &str = "lvs --noheadings -o lv_name @vsjob.volume | xargs";
 
@@ -90,17 +95,22 @@ fn a_guest_goes_through_all_storages_and_back_and_is_the_same() -> anyhow::Resul
     moves_to(&site, THICK)?;
     let thick = size(&site, THICK)?;
     guests::same_here(&was, &backed_up(&site, "--hot")?)?;
-    guests::same_here(&was, &backed_up(&site, "--cold")?)?;
-    // Nobody but its own unit mounts its volume then.
-    site.lab.power_cut(THICK)?;
-    site.lab.boot(THICK)?;
-    until("it answers again", || {
-        Ok(answer(ADDRESS).as_deref() == Some("web"))
-    })?;
+    if whole() {
+        guests::same_here(&was, &backed_up(&site, "--cold")?)?;
+        // Nobody but its own unit mounts its volume then.
+        site.lab.power_cut(THICK)?;
+        site.lab.boot(THICK)?;
+        until("it answers again", || {
+            Ok(answer(ADDRESS).as_deref() == Some("web"))
+        })?;
+    }
 
     moves_to(&site, THIN)?;
     guests::same_here(&was, &backed_up(&site, "--hot")?)?;
     ensure!(size(&site, THIN)? == thick, "it had {thick}");
+    if !whole() {
+        return site.is_in_order();
+    }
 
     site.guest("new", "10.77.1.6", THICK, "filled")?;
     let as_new = ["--as", "web-then", "--interface", "10.77.1.7", "--host", THICK];
