@@ -44,6 +44,7 @@ async fn nothing_moves_until_the_take_over_is_accepted_and_then_everything_does(
         bench.engine = open(&bench.store, &bench.script, &bench.clock);
     }
     bench.engine.accept(Vec::new(), actor()).await.unwrap();
+    assert!(!bench.engine.is_held().await.unwrap());
     assert_eq!(bench.end(id).await.status, Status::Succeeded);
     let refused = bench.engine.accept(Vec::new(), actor()).await;
     assert!(matches!(refused, Err(EngineError::NotHeld)), "{refused:?}");
