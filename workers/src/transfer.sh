@@ -60,9 +60,9 @@ transfer_rewritten() {
 	chmod 600 "$transfer_file.vsjob" && sync "$transfer_file.vsjob"
 }
 
-# transfer_receive JOB INTO SCRATCH COMMAND: what is received for the job goes into the tree INTO, with half files in SCRATCH, once
-# COMMAND has seen to it that the tree is there. The
-# master's own rsync calls it as `push`, with what it would ask of rsync.
+# transfer_receive JOB INTO SCRATCH COMMAND: what is received for the job goes into the tree INTO, with half files in SCRATCH,
+# once COMMAND has seen to it that the tree is there. The master's own rsync calls it as `push`, with what it would ask of
+# rsync.
 transfer_receive() {
 	transfer_folder "$1"
 	mkdir -p "$3"
@@ -334,7 +334,8 @@ transfer_run() {
 	{
 		set +e
 		# shellcheck disable=SC2086 # options are to be split
-		transfer_sees rsync $transfer_options -aHAXS --numeric-ids --modify-window=-1 "--filter=- /.vsjob-*-scratch" --no-human-readable --stats --info=progress2 "$@" \
+		transfer_sees rsync $transfer_options -aHAXS --numeric-ids --modify-window=-1 --no-human-readable --stats \
+			--info=progress2 "--filter=- /.vsjob-*-scratch" "$@" \
 			-e "$transfer_shell" "$transfer_tree/" "$transfer_target:/tree"
 		printf '%s\n' "$?" >"$transfer_dir/exit"
 	} | stdbuf -o0 tr '\r' '\n' | {

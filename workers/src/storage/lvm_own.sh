@@ -1,5 +1,5 @@
-# Of the storages lvm and lvm-thin: a guest's volume is a logical volume of its name, with a file system of its own: ext4, unless the
-# group has the tag vsjob.xfs or vsjob.btrfs. It has the tag vsjob.raw until it is whole.
+# Of the storages lvm and lvm-thin: a guest's volume is a logical volume of its name, with a file system of its own: ext4,
+# unless the group has the tag vsjob.xfs or vsjob.btrfs. It has the tag vsjob.raw until it is whole.
 
 volume_exists() { volume_find "$1"; }
 

@@ -1,5 +1,5 @@
-# The storage lvm-shared: all guests are folders of one file system, on one logical volume. A picture is one of all of them, of which
-# the guest's folder is mounted.
+# The storage lvm-shared: all guests are folders of one file system, on one logical volume. A picture is one of all of them,
+# of which the guest's folder is mounted.
 
 volume_is_picture() {
 	case $1 in

@@ -13,7 +13,8 @@ volume_pool() {
 	esac
 }
 
-# volume_size BYTES MEGABYTES: of a volume for so many bytes of files: the MEGABYTES, if they are given. What is not used costs nothing.
+# volume_size BYTES MEGABYTES: of a volume for so many bytes of files: the MEGABYTES, if they are given. What is not used costs
+# nothing.
 volume_size() {
 	if [ "$2" != 0 ]; then printf '%s' "$(($2 * 1048576))"; else printf '%s' "$(($1 * 4 + 17179869184))"; fi
 }
@@ -23,7 +24,8 @@ volume_needs() { printf '%s' "$(($1 + $1 / 20))"; }
 
 volume_allocate() {
 	volume_pool
-	volume_change lvcreate -qq -y -Wy -n "$1" --addtag vsjob.volume --addtag vsjob.raw -V "$(volume_megabytes "$2")m" --thinpool "$pool" "$group"
+	volume_change lvcreate -qq -y -Wy -n "$1" --addtag vsjob.volume --addtag vsjob.raw \
+		-V "$(volume_megabytes "$2")m" --thinpool "$pool" "$group"
 }
 
 # volume_free: bytes that the pool has left; none, if it can note no more.

@@ -1,5 +1,6 @@
-# GUEST ADDRESS DEVICE BYTES DISK REPLACES: a guest of that name can be brought here: there is room, unless BYTES is 0, and what it needs, and name
-# and address are free, unless it takes the place of whoever has them. ADDRESS and DEVICE may be empty.
+# GUEST ADDRESS DEVICE BYTES DISK REPLACES: a guest of that name can be brought here: there is what it needs, and room, if
+# BYTES are known, and name and address are free, unless it takes the place of whoever has them. ADDRESS and DEVICE may be
+# empty.
 
 if [ "$6" = no ] && { volume_exists "$1" || guest_defined "$1"; }; then
 	fail permanent VSJ0476 "there is something called $1 here already"

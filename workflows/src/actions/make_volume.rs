@@ -6,7 +6,8 @@ use crate::planner::host_action;
 use crate::{Given, Megabytes, Ref, VolumeName};
 
 host_action! {
-    /// Makes an empty volume for so many bytes of files, of that size where volumes have one and it is not 0; its undo removes it with all that is in it.
+    /// Makes an empty volume for so many bytes of files, of that size where volumes have one and it is not 0; its undo removes
+    /// it with all that is in it.
     MakeVolume { volume: Ref<VolumeName>, bytes: Given<u64>, megabytes: Given<Megabytes> } -> VolumeMade {}
     "make-volume" version 1, "make the volume",
     HostAction {

@@ -58,7 +58,13 @@ async fn send(at: &Incoming, lock: &Path, work: &Work) -> io::Result<Result<Outp
     // What is called there knows the tree and the place for half files.
     let sudo = said("remote").strip_suffix("rsync").unwrap_or_default();
     let remote = format!("{sudo}sh /var/lib/vsjob/jobs/{}/push", said("job"));
-    let mut options = ["--delete", "--partial-dir=/scratch"].map(OsStr::new).to_vec();
+    let mut options = [
+        "--delete",
+        "--partial-dir=/scratch",
+        "--filter=- /.vsjob-*-scratch",
+    ]
+    .map(OsStr::new)
+    .to_vec();
     // What an earlier attempt sent may be older than a power cut of the host: then its size and time prove nothing.
     if work.resume || work.attempt > 1 {
         options.push(OsStr::new("--checksum"));
