@@ -124,6 +124,17 @@ async fn nothing_that_is_as_young_as_an_open_job_is_forgotten() {
 }
 
 #[tokio::test]
+async fn one_life_forgets_again_and_again() {
+    let bench = again(Bench::new()).await;
+    // Its index is told, and it forgets, after each eight hundred or so.
+    for number in 0..2600 {
+        done(&bench, number).await;
+    }
+    let known = all(&bench.engine).await.len();
+    assert!(known < 1500, "{known}");
+}
+
+#[tokio::test]
 async fn a_master_that_finds_as_many_jobs_as_are_kept_forgets_none() {
     let mut bench = Bench::new();
     for number in 0..100 {
