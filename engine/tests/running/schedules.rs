@@ -410,6 +410,31 @@ async fn a_clock_that_was_ahead_doubles_nothing_when_it_is_set_back_and_keeps_no
 }
 
 #[tokio::test]
+async fn a_time_that_another_schedule_of_the_name_has_had_is_not_taken_for_done() {
+    let bench = bench(nightly()).await;
+    let month = i64::try_from((DAY * 30).as_millis()).unwrap();
+    bench.clock.set_by(month);
+    bench.engine.time().await.unwrap();
+    bench.engine.accept_clock(actor()).await.unwrap();
+    let ahead = pass(&bench, DAY, 100).await;
+    bench.end(ahead[1]).await;
+    bench.clock.set_by(-month);
+    bench.engine.time().await.unwrap();
+    bench.engine.accept_clock(actor()).await.unwrap();
+    order(&bench, ScheduleCommand::Remove).await;
+    let other = Schedule {
+        operation: "prune".to_owned(),
+        ..nightly()
+    };
+    order(&bench, ScheduleCommand::Add(Box::new(other))).await;
+    let jobs = pass(&bench, DAY * 29, 2900).await;
+    assert_eq!(jobs.len(), 28, "of one night the key is that of {ahead:?}");
+    for id in jobs {
+        assert_eq!(known(&bench, id).await.request.operation, "prune");
+    }
+}
+
+#[tokio::test]
 async fn after_a_take_over_nothing_is_due_and_what_was_is_not_done_when_it_is_accepted() {
     let mut bench = bench(nightly()).await;
     let options = Options {
