@@ -229,6 +229,32 @@ pub(crate) async fn a_volume_grows_to_its_limit(bench: &Bench) -> anyhow::Result
     Ok(())
 }
 
+/// What changes in its origin has room there before the snapshot is full: it is given more.
+async fn a_thick_snapshot_grows_before_it_is_full(bench: &Bench) -> anyhow::Result<()> {
+    for storage in bench.storages.iter().filter(|storage| storage.name == "lvm") {
+        let text = r#"
+            volume_create "$1" 0 600
+            volume_snapshot "$1" .vsjob-0-1
+            # Two thirds of what it begins with.
+            for piece in 1 2 3 4; do
+                head -c 20000000 /dev/urandom >"$(volume_path "$1")/$piece"
+                sync -f "$(volume_path "$1")"
+            done
+            turns=600
+            until volume_find .vsjob-0-1 && [ "$volume_bytes" -gt 130000000 ]; do
+                [ "$turns" -gt 0 ]
+                turns=$((turns - 1))
+                sleep 0.1
+                unset volume_known
+            done
+            volume_sound .vsjob-0-1
+            volume_delete .vsjob-0-1
+            volume_delete "$1""#;
+        run(bench, storage, text).await?;
+    }
+    Ok(())
+}
+
 /// All that volumes do.
 pub(crate) async fn all(bench: &Bench) -> anyhow::Result<()> {
     a_volume_is_made_renamed_and_removed_from_any_half_way_point(bench).await?;
@@ -243,5 +269,6 @@ pub(crate) async fn all(bench: &Bench) -> anyhow::Result<()> {
 /// What is made, mounted, pictured and grown in another way in each.
 pub(crate) async fn what_file_systems_differ_in(bench: &Bench) -> anyhow::Result<()> {
     a_snapshot_stands_still_where_there_can_be_one(bench).await?;
+    a_thick_snapshot_grows_before_it_is_full(bench).await?;
     a_volume_grows_to_its_limit(bench).await
 }

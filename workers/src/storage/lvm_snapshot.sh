@@ -7,7 +7,8 @@ volume_picture() {
 	volume_rest=$(volume_report vgs -o vg_free "$group" | tr -d ' ')
 	volume_room=$((volume_bytes / 5))
 	[ "$volume_room" -lt "$volume_rest" ] || volume_room=$volume_rest
-	volume_change lvcreate -qq -y -s --addtag vsjob.volume --addtag "vsjob.of=$3" -n "$2" \
+	# LVM's own watch over snapshots would take its time to begin, and do nothing by default.
+	volume_change lvcreate -qq -y -s --config activation/monitoring=0 --addtag vsjob.volume --addtag "vsjob.of=$3" -n "$2" \
 		-L "$(volume_megabytes "$volume_room")m" "$group/$1" && volume_watch "$2"
 }
 
@@ -22,18 +23,23 @@ volume_sound() {
 volume_watch() {
 	volume_unit=vsjob-watch-${1#.vsjob-}
 	systemctl stop "$volume_unit.service" 2>/dev/null || true
-	systemd-run --quiet --collect --unit="$volume_unit" sh -c "$(volume_watcher)" watch "$group/$1" >&2
+	# In a file: systemd would take `$` in the words of a command for its own.
+	mkdir -p "$R/run/vsjob"
+	volume_watcher >"$R/run/vsjob/watch.$volume_unit"
+	mv "$R/run/vsjob/watch.$volume_unit" "$R/run/vsjob/watch"
+	systemd-run --quiet --collect --unit="$volume_unit" sh "$R/run/vsjob/watch" "$R/dev/$group/$1" "$group/$1" >&2
 }
 
-# What is used is what LVM says and what this host has yet to write. The first half second's worth of it may be anything.
+# The kernel is asked what is used: LVM takes a hundred times as long. What this host has yet to write counts as used.
 volume_watcher() {
 	cat <<'WATCHER'
 export LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1
-while fill=$(lvs --noheadings --nosuffix --units b -o lv_size,data_percent "$1" 2>/dev/null); do
+extend() { lvextend -qq -y --config activation/monitoring=0 "$@"; }
+while filled=$(dmsetup status "$1"); do
 	unwritten=$(awk '/^(Dirty|Writeback):/ { sum += $2 } END { printf "%.0f", sum * 1024 }' /proc/meminfo)
-	more=$(echo "$fill $unwritten" | awk '
-		{ used = $1 * $2 / 100 + $3; if (used > $1 * 0.6) printf "%.0f", ($1 / 2 + $3) / 1048576 + 1 }')
-	[ -z "$more" ] || lvextend -qq -y -L "+${more}m" "$1" || lvextend -qq -y -l +100%FREE "$1" || sleep 5
+	more=$(echo "${filled##*snapshot } $unwritten" | awk -F '[/ ]' '
+		{ room = $2 * 512; if ($1 * 512 + $NF > room * 0.6) printf "%.0f", (room / 2 + $NF) / 1048576 + 1 }')
+	[ -z "$more" ] || extend -L "+${more}m" "$2" || extend -l +100%FREE "$2" || sleep 5
 	sleep 0.5
 done 2>/dev/null
 WATCHER
