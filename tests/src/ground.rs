@@ -74,8 +74,9 @@ impl Ground {
                 let mut settings = Settings::parse("vsjob.toml", "")?;
                 settings.ssh.config = Some(lab.ssh_config());
                 settings.ssh.control_directory = lab.folder().join("control");
-                settings.ssh.connect_timeout = Duration::from_secs(3);
-                settings.ssh.keep_alive = Duration::from_secs(1);
+                let (connect, alive) = lab.patience();
+                settings.ssh.connect_timeout = Duration::from_secs(connect);
+                settings.ssh.keep_alive = Duration::from_secs(alive);
                 Ok(Pool::configured(registry, &slaves, &settings, clock))
             }
         }

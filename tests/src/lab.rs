@@ -20,6 +20,7 @@ const CANNOT: i32 = 3;
 /// A running lab. Dropped, it ends.
 pub struct Lab {
     folder: TempDir,
+    vms: u8,
 }
 
 /// A guest's root, archived.
@@ -49,6 +50,7 @@ impl Lab {
     pub fn up_with_vms(hosts: u8, vms: u8) -> anyhow::Result<Option<Self>> {
         let lab = Self {
             folder: tempfile::Builder::new().prefix("vsjob-lab-").tempdir()?,
+            vms,
         };
         let output = lab
             .tool("up")
@@ -69,6 +71,13 @@ impl Lab {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// How long a master may wait for a line to its hosts, and how often it has to hear of them, in seconds: an emulated
+    /// processor takes its time.
+    #[must_use]
+    pub fn patience(&self) -> (u64, u64) {
+        if self.vms > 0 { (60, 20) } else { (3, 1) }
     }
 
     /// The configuration with which OpenSSH reaches its hosts from where the master lives.

@@ -17,7 +17,7 @@ use crate::program::{Master, Program, Said};
 use crate::tree::Tree;
 
 /// How long anything may take to become so: a bound, not a measure.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// The address of the guest `web`.
 pub const ADDRESS: &str = "10.77.1.5";
@@ -466,8 +466,9 @@ fn program(lab: &Lab, options: impl Fn(&str) -> &'static str) -> anyhow::Result<
         .map(|line| format!("{line}{}\n", options(line.split(':').next().unwrap_or(line))))
         .collect();
     let program = Program::new("", &hosts)?;
+    let (connect, alive) = lab.patience();
     let settings = format!(
-        "[ssh]\nconfig = \"{}\"\ncontrol-directory = \"{}\"\nconnect-timeout = \"3s\"\nkeep-alive = \"1s\"\n",
+        "[ssh]\nconfig = \"{}\"\ncontrol-directory = \"{}\"\nconnect-timeout = \"{connect}s\"\nkeep-alive = \"{alive}s\"\n",
         lab.ssh_config().display(),
         program.folder().join("ssh").display()
     );
