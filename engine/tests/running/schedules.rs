@@ -386,20 +386,26 @@ async fn nothing_is_due_while_the_clock_is_in_doubt_and_once_when_it_is_accepted
     );
 }
 
-#[tokio::test]
-async fn a_clock_that_was_ahead_doubles_nothing_when_it_is_set_back_and_keeps_nothing_waiting() {
-    let bench = bench(nightly()).await;
-    let days = |days: i64| days * i64::try_from(DAY.as_millis()).unwrap();
-    bench.clock.set_by(days(30));
+/// The jobs of a day that is a month too early.
+async fn a_month_ahead_and_back(bench: &Bench) -> Vec<JobId> {
+    let month = i64::try_from((DAY * 30).as_millis()).unwrap();
+    bench.clock.set_by(month);
     bench.engine.time().await.unwrap();
     bench.engine.accept_clock(actor()).await.unwrap();
-    let ahead = pass(&bench, DAY, 100).await;
+    let ahead = pass(bench, DAY, 100).await;
     // What a month has passed over at once, and the night that followed.
     assert_eq!(ahead.len(), 2);
     bench.end(ahead[1]).await;
-    bench.clock.set_by(-days(30));
+    bench.clock.set_by(-month);
     bench.engine.time().await.unwrap();
     bench.engine.accept_clock(actor()).await.unwrap();
+    ahead
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_doubles_nothing_when_it_is_set_back_and_keeps_nothing_waiting() {
+    let bench = bench(nightly()).await;
+    let ahead = a_month_ahead_and_back(&bench).await;
     let jobs = pass(&bench, DAY * 29, 2900).await;
     let new = jobs.iter().filter(|id| !ahead.contains(id)).count();
     assert_eq!(
@@ -412,15 +418,7 @@ async fn a_clock_that_was_ahead_doubles_nothing_when_it_is_set_back_and_keeps_no
 #[tokio::test]
 async fn a_time_that_another_schedule_of_the_name_has_had_is_not_taken_for_done() {
     let bench = bench(nightly()).await;
-    let month = i64::try_from((DAY * 30).as_millis()).unwrap();
-    bench.clock.set_by(month);
-    bench.engine.time().await.unwrap();
-    bench.engine.accept_clock(actor()).await.unwrap();
-    let ahead = pass(&bench, DAY, 100).await;
-    bench.end(ahead[1]).await;
-    bench.clock.set_by(-month);
-    bench.engine.time().await.unwrap();
-    bench.engine.accept_clock(actor()).await.unwrap();
+    let ahead = a_month_ahead_and_back(&bench).await;
     order(&bench, ScheduleCommand::Remove).await;
     let other = Schedule {
         operation: "prune".to_owned(),
