@@ -45,5 +45,13 @@ fn every_code_is_explained_and_in_the_index() -> anyhow::Result<()> {
             "{code} is not in the index"
         );
     }
+    for entry in std::fs::read_dir(root().join("docs/errors"))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let code = name.trim_end_matches(".md");
+        ensure!(
+            code == "README" || codes.contains(code),
+            "docs/errors/{name} explains what nothing names"
+        );
+    }
     Ok(())
 }
