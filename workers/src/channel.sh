@@ -71,18 +71,24 @@ loop_finish() {
 	exit 199
 }
 
-# Performs one request, in a subshell. What is not for it, it leaves to the loop, whose $loop_next says so.
+# loop_tell SIGNAL: tells the loop, by its $loop_next, what was asked. Only while it is there: its number may be that of another
+# process by now.
+loop_tell() {
+	read -r loop_stat </proc/self/stat
+	# shellcheck disable=SC2086 # fields are to be split
+	set -- "$1" ${loop_stat##*) }
+	[ "$3" = "$$" ] || exit
+	kill "-$1" $$
+}
+
+# Performs one request, in a subshell. What is not for it, it leaves to the loop.
 loop_perform() {
 	read -r loop_verb loop_mode loop_hash loop_counter loop_epoch loop_count || loop_verb=
-	if [ "$loop_verb" != run ]; then
-		# Only while it is there: its number may be that of another process by now.
-		read -r loop_stat </proc/self/stat
-		# shellcheck disable=SC2086 # fields are to be split
-		set -- ${loop_stat##*) }
-		[ "$2" = "$$" ] || exit
-		if [ "$loop_verb" = load ]; then kill -USR1 $$; else kill -TERM $$; fi
-		exit
-	fi
+	case $loop_verb in
+	run) loop_tell USR2 ;;
+	load) loop_tell USR1 && exit ;;
+	*) loop_tell TERM && exit ;;
+	esac
 	# shellcheck disable=SC2154 # it is the exit code when the trap is run
 	trap 'loop_finish $?' EXIT
 	set --
@@ -109,6 +115,7 @@ $loop_script
 
 loop_number=1
 trap 'loop_next=load' USR1
+trap 'loop_next=run' USR2
 trap 'loop_next=stop' TERM
 while :; do
 	loop_next=
@@ -116,11 +123,12 @@ while :; do
 	loop_code=$?
 	case $loop_next in
 	load) loop_load ;;
-	stop) exit 0 ;;
-	*)
+	run)
 		# A script that was killed could not answer.
 		[ "$loop_code" -eq 199 ] || (loop_finish "$loop_code")
 		loop_number=$((loop_number + 1))
 		;;
+	# That is all, or it was killed while it waited, as a host that goes down kills everything: that is no answer to what is asked next.
+	*) exit 0 ;;
 	esac
 done

@@ -46,6 +46,25 @@ pub(crate) async fn exit_codes_are_true_on_a_channel_and_in_a_run_directory(
     Ok(())
 }
 
+pub(crate) async fn a_channel_that_is_killed_while_it_waits_answers_nothing_that_is_asked_next(
+    bench: &Bench,
+) -> anyhow::Result<()> {
+    for _ in 0..3 {
+        let answer = bench.read("echo $$", &[], MOMENT).await??;
+        let channel = String::from_utf8_lossy(answer.stdout.whole().unwrap_or_default())
+            .trim()
+            .to_owned();
+        // As a host does that goes down: in any order, and not all at the same time.
+        bench.ground.run(&format!(
+            "kill -KILL $(grep -lx \"PPid:[[:space:]]*{channel}\" /proc/[0-9]*/status | sed 's,[^0-9]*\\([0-9]*\\).*,\\1,')"
+        ))?;
+        if let Ok(answer) = bench.read("echo next", &[], MOMENT).await? {
+            assert_eq!((answer.code, answer.stdout.whole()), (0, Some(&b"next\n"[..])));
+        }
+    }
+    Ok(())
+}
+
 pub(crate) async fn any_bytes_and_ten_megabytes_come_through(bench: &Bench) -> anyhow::Result<()> {
     let every_byte = r#"i=0; while [ $i -lt 256 ]; do printf "\\$(printf %o $i)"; i=$((i + 1)); done"#;
     let answer = bench.read(every_byte, &[], MOMENT).await??;

@@ -276,6 +276,7 @@ macro_rules! on_each_ground {
 
 on_each_ground! {
     channel::exit_codes_are_true_on_a_channel_and_in_a_run_directory,
+    channel::a_channel_that_is_killed_while_it_waits_answers_nothing_that_is_asked_next,
     channel::any_bytes_and_ten_megabytes_come_through,
     channel::metacharacters_in_arguments_are_inert,
     channel::what_hangs_in_a_channel_is_ended_and_the_host_stays_usable,
@@ -301,6 +302,6 @@ on_each_ground! {
     storage::a_name_that_is_taken_is_not_taken_again,
     storage::a_snapshot_stands_still_where_there_can_be_one,
     storage::what_there_is_and_what_is_free_is_told_in_bytes,
-    storage::a_volume_and_its_picture_are_there_after_a_power_cut,
+    storage::what_a_storage_has_answered_outlives_a_power_cut,
     storage::a_volume_grows_to_its_limit,
 }

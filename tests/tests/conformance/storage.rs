@@ -174,24 +174,26 @@ pub(crate) async fn what_somebody_removes_while_it_is_made_durable_is_no_failure
     .await
 }
 
-pub(crate) async fn a_volume_and_its_picture_are_there_after_a_power_cut(
+pub(crate) async fn what_a_storage_has_answered_outlives_a_power_cut(
     bench: &Bench,
 ) -> anyhow::Result<()> {
     for storage in &bench.storages {
         let pictured = storage.can.contains(&Capability::Snapshot);
         let text = r#"
             volume_create "$1"
+            volume_create "$1-before"
             echo kept >"$(volume_path "$1")/file"
             durable "$(volume_path "$1")/file""#;
         run(bench, storage, text).await?;
         if pictured {
-            run(
-                bench,
-                storage,
-                "volume_snapshot \"$1\" .vsjob-0-1; durable_tree \"$volumes\"",
-            )
-            .await?;
+            let text = r#"
+                volume_snapshot "$1" .vsjob-0-1
+                volume_snapshot "$1" .vsjob-0-2
+                durable_tree "$volumes"
+                volume_delete .vsjob-0-2"#;
+            run(bench, storage, text).await?;
         }
+        run(bench, storage, "volume_rename \"$1-before\" \"$1-after\"").await?;
         bench.ground.power_cut()?;
         bench.ground.boot()?;
         let text = r#"
@@ -204,9 +206,15 @@ pub(crate) async fn a_volume_and_its_picture_are_there_after_a_power_cut(
                 sh -c "$(volume_command .vsjob-0-1)"
                 [ "$(cat "$volumes/.vsjob-0-1/file")" = kept ]
                 volume_list | grep -qx .vsjob-0-1
+                ! volume_exists .vsjob-0-2
                 volume_delete .vsjob-0-1"#;
             run(bench, storage, command).await?;
         }
+        run(bench, storage, text).await?;
+        let text = r#"
+            ! volume_exists "$1-before"
+            volume_exists "$1-after"
+            volume_delete "$1-after""#;
         run(bench, storage, text).await?;
     }
     Ok(())
@@ -262,7 +270,7 @@ pub(crate) async fn all(bench: &Bench) -> anyhow::Result<()> {
     what_leads_elsewhere_is_no_volume(bench).await?;
     a_name_that_is_taken_is_not_taken_again(bench).await?;
     what_there_is_and_what_is_free_is_told_in_bytes(bench).await?;
-    a_volume_and_its_picture_are_there_after_a_power_cut(bench).await?;
+    what_a_storage_has_answered_outlives_a_power_cut(bench).await?;
     what_file_systems_differ_in(bench).await
 }
 

@@ -1,33 +1,38 @@
 # What the storages on LVM have in common. The group is the one with the tag vsjob, or the only one there is. What is made here has
-# the tag vsjob.volume. What LVM answers is durable. Some logical volumes are mounted in the folder of their name.
+# a tag that tells what for. Some logical volumes are mounted in the folder of their name.
 
 export LVM_SUPPRESS_FD_WARNINGS=1
+volume_tag=vsjob.volume
+volume_rights=rw
 
 # volume_report COMMAND OPTION…: what LVM tells, in bytes.
 volume_report() { "$@" --noheadings --nosuffix --units b 2>/dev/null; }
 
-# volume_look: asks LVM once, and again after each change of ours; what a job holds nobody else changes. Sets group and group_tags,
-# and volume_known, with a line NAME BYTES KIND TAGS for each logical volume of the group.
+# volume_look: asks LVM once, and again after each change of ours; what a job holds nobody else changes. Sets group, group_tags and
+# group_disks, and volume_known, with a line NAME BYTES KIND TAGS for each logical volume of the group.
 volume_look() {
 	[ -z "${volume_known+known}" ] || return 0
 	volume_known=$(
 		{
-			volume_report vgs --separator '|' -o vg_name,vg_tags
+			volume_report vgs --separator '|' -o vg_name,vg_tags,pv_name
 			volume_report lvs --separator '|' -o vg_name,lv_name,lv_size,segtype,lv_tags
 		} | awk -F '|' '
 			{ sub(/^ */, "") }
-			NF == 2 {
+			NF == 3 && !($1 in disks) {
 				groups++
 				if ($2 ~ /(^|,)vsjob(,|$)/) tagged++
 				if ($2 ~ /(^|,)vsjob(,|$)/ || !tagged) { group = $1; tags = $2 }
 			}
+			NF == 3 { disks[$1] = disks[$1] " " $3 }
 			NF == 5 { volumes[$1] = volumes[$1] $2 " " $3 " " $4 " ," $5 ",\n" }
-			END { printf "%s ,%s,\n%s", (tagged > 1 || (groups > 1 && !tagged) ? "-" : group), tags, volumes[group] }'
+			END {
+				printf "%s ,%s,%s\n%s-", (tagged > 1 || (groups > 1 && !tagged) ? "-" : group), tags, disks[group], volumes[group]
+			}'
 	)
-	read -r group group_tags <<-END
+	read -r group group_tags group_disks <<-END
 		$volume_known
 	END
-	volume_known=${volume_known#*,
+	volume_known=${volume_known#*
 }
 	case $group in
 	,*) fail permanent VSJ0557 "there is no volume group here" ;;
@@ -46,10 +51,11 @@ volume_find() {
 	return 1
 }
 
-# volume_change COMMAND…: what LVM is to do.
+# volume_change COMMAND…: what LVM is to do. It answers when it has written that, and the disks may only keep it in their caches.
 volume_change() {
 	unset volume_known
-	"$@" >&2
+	# shellcheck disable=SC2086 # words are to be split
+	"$@" >&2 && sync $group_disks
 }
 
 # volume_megabytes BYTES: not fewer.
@@ -62,13 +68,9 @@ volume_system() { blkid -p -o value -s TYPE "$R/dev/$group/$1"; }
 # reboot, and for whoever starts the guest %i. Pictures are read only, and one of an XFS may have the identity of another.
 volume_command() {
 	volume_look
-	volume_options=rw volume_device=$R/dev/$group/$1
-	case $1 in
-	.vsjob-*)
-		volume_options=ro,nosuid,nodev,noexec$(volume_within "$1")
-		[ "$(volume_system "$1")" != xfs ] || volume_options=$volume_options,nouuid
-		;;
-	esac
+	volume_options=$volume_rights volume_device=$R/dev/$group/$1
+	case $1 in .vsjob-*) volume_options=ro,nosuid,nodev,noexec$(volume_within "$1") ;; esac
+	[ "$(volume_system "$1")" != xfs ] || volume_options=$volume_options,nouuid
 	printf 'mountpoint -q %s || { { [ -e %s ] || lvchange -qq -ay -K %s; } && mkdir -p %s && mount -o %s %s %s; }' \
 		"$volumes/$1" "$volume_device" "$group/$1" "$volumes/$1" "$volume_options" "$volume_device" "$volumes/$1"
 }
