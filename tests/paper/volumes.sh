@@ -15,6 +15,16 @@ mounted_at() {
 	return 1
 }
 
+# volume_merged VOLUME: the tree of the snapshot that is being merged into it becomes its own.
+volume_merged() {
+	[ -d "$1/merging" ] || return 0
+	if [ -d "$1/merging/tree" ]; then
+		rm -rf "$1/tree"
+		mv -T "$1/merging/tree" "$1/tree"
+	fi
+	rm -rf "$1/merging"
+}
+
 # volume_unmount VOLUME
 volume_unmount() {
 	mv -T "$(cat "$1/at")" "$1/tree"

@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use vsjob_engine::{HostName, Status, StepNo};
 
 use crate::figures;
-use crate::hosts::{During, Fault, World, Worlds};
+use crate::hosts::{During, Fault, Host, World, Worlds};
 use crate::master::{Failing, Launches, Life, REBOOTED, Reboot, Report};
 use crate::matrix::{Share, Subject};
 use crate::sweep::{asked_for, sweep};
@@ -71,11 +71,12 @@ enum Point {
 /// Every point that did not end well, or was not reached.
 pub fn fault_matrix(subject: &dyn Subject, worlds: &Worlds, share: Share) -> anyhow::Result<Counts> {
     let world = worlds.world()?;
-    let hosts: Vec<HostName> = world.hosts().iter().map(|host| host.name().clone()).collect();
-    let undisturbed = subject
-        .begin(&*world)?
-        .run()?
-        .context("a life without a crash died")?;
+    let life = subject.begin(&*world)?;
+    // Its master would die with it, which is a crash.
+    let is_masters = |host: &dyn Host| life.machine.as_ref().is_some_and(|at| host.path("") == *at);
+    let hosts = world.hosts().into_iter().filter(|host| !is_masters(*host));
+    let hosts: Vec<HostName> = hosts.map(|host| host.name().clone()).collect();
+    let undisturbed = life.run()?.context("a life without a crash died")?;
     drop(world);
     let matrix = Matrix {
         subject,

@@ -110,14 +110,14 @@ pub fn settle(host: &dyn Host, reference: &Path) -> anyhow::Result<()> {
     settle_in(&BTRFS, host, reference)
 }
 
-/// Makes its volume, and what its unit needs to find it after a reboot.
+/// Makes the volume of a guest, and what its unit needs to find it after a reboot.
 const MAKE: &str = r#"
-    volume_create ldap
+    volume_create "$1"
     needs=$(volume_command %i)
     [ "$needs" != : ] || exit 0
-    mkdir -p "$R/etc/systemd/system/systemd-nspawn@ldap.service.d"
+    mkdir -p "$R/etc/systemd/system/systemd-nspawn@$1.service.d"
     printf '[Service]\nExecStartPre=/bin/sh -c "%s"\n' "$needs" \
-        >"$R/etc/systemd/system/systemd-nspawn@ldap.service.d/vsjob-volume.conf"
+        >"$R/etc/systemd/system/systemd-nspawn@$1.service.d/vsjob-volume.conf"
 "#;
 
 /// The same, in a volume of that storage.
@@ -125,8 +125,7 @@ const MAKE: &str = r#"
 /// # Errors
 /// The host refuses.
 pub fn settle_in(storage: &Driver, host: &dyn Host, reference: &Path) -> anyhow::Result<()> {
-    let make = Script::compose("make", &[storage.library], MAKE);
-    host.run(&make.text, &[])?;
+    make_volume(storage, host, "ldap")?;
     let status = Command::new("cp")
         .arg("-a")
         .arg(reference.join("."))
@@ -139,6 +138,15 @@ pub fn settle_in(storage: &Driver, host: &dyn Host, reference: &Path) -> anyhow:
     )?;
     host.run("machinectl enable ldap 2>/dev/null && machinectl start ldap", &[])
         .map(drop)
+}
+
+/// An empty volume of that storage, for the guest of that name.
+///
+/// # Errors
+/// The host refuses.
+pub fn make_volume(storage: &Driver, host: &dyn Host, guest: &str) -> anyhow::Result<()> {
+    let make = Script::compose("make", &[storage.library], MAKE);
+    host.run(&make.text, &[guest]).map(drop)
 }
 
 /// What a host says of the guest `$1`: whether it has its root and its definition, starts it when it boots, and runs it.

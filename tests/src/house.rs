@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
+use vsjob_workers::{Driver, Slaves};
 
+use crate::guests;
 use crate::hosts::World as _;
 use crate::paper::PaperPool;
 use crate::program::Program;
@@ -18,6 +20,8 @@ pub struct House {
     pub paper: PaperPool,
     /// The program.
     pub program: Program,
+    /// What guests are on, host by host.
+    storages: Vec<&'static Driver>,
 }
 
 impl House {
@@ -60,7 +64,12 @@ impl House {
             .map(|(number, options)| format!("vsh-{number:02}{options}\n"))
             .collect();
         let program = Program::new(&settings, &slaves)?;
-        let house = Self { paper, program };
+        let hosts = Slaves::parse("slaves.conf", &slaves)?.hosts.into_iter();
+        let house = Self {
+            paper,
+            program,
+            storages: hosts.map(|host| host.drivers.storage).collect(),
+        };
         house.guest("ldap", 1, 9)?;
         Ok(house)
     }
@@ -72,7 +81,7 @@ impl House {
     pub fn guest(&self, name: &str, number: usize, last: u8) -> anyhow::Result<()> {
         let host = self.paper.host(number);
         let tree = format!("var/lib/machines/{name}");
-        host.run("btrfs subvolume create \"$R/$1\" >/dev/null", &[&tree])?;
+        guests::make_volume(self.storages[number - 1], host, name)?;
         host.write(&format!("{tree}/etc/os-release"), "ID=debian\n")?;
         host.write(&format!("{tree}/usr/bin/true"), "")?;
         host.write(

@@ -11,6 +11,7 @@ pub mod ground;
 pub mod guests;
 pub mod hosts;
 pub mod house;
+pub mod kept;
 pub mod lab;
 pub mod lab_pool;
 pub mod master;

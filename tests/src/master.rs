@@ -96,6 +96,8 @@ pub struct Life {
     pub limit: Option<(String, u64)>,
     /// The folder of the lab whose hosts these are; on paper otherwise.
     pub lab: Option<PathBuf>,
+    /// The folder of the paper host that is the machine of the master, with its LVM.
+    pub machine: Option<PathBuf>,
 }
 
 /// How a life ended, if not by SIGKILL.
@@ -143,6 +145,7 @@ impl Life {
             reboot: None,
             limit: None,
             lab: None,
+            machine: None,
         }
     }
 
@@ -163,6 +166,11 @@ impl Life {
             None => {
                 let mut command = Command::new(executable);
                 command.env("PATH", paper::path_of_master());
+                command.envs(
+                    self.machine
+                        .iter()
+                        .flat_map(|root| paper::machine_of_master(root)),
+                );
                 command
             }
         };

@@ -21,6 +21,14 @@ pub trait Subject: Sync {
     /// It cannot be made.
     fn begin(&self, world: &dyn World) -> anyhow::Result<Life>;
 
+    /// What else happens when the master has died there.
+    ///
+    /// # Errors
+    /// It cannot happen.
+    fn died(&self, _world: &dyn World, _at: Crash) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     /// Checks that the operation is done.
     ///
     /// # Errors
@@ -193,8 +201,9 @@ impl Matrix<'_> {
             ..self.subject.begin(&*world)?
         };
         let mut ended = life.run()?;
-        if crash.is_some() {
+        if let Some(crash) = crash {
             ensure!(ended.is_none(), "the point was never reached: {ended:#?}");
+            self.subject.died(&*world, crash)?;
             life.crash = None;
             ended = life.run()?;
         }

@@ -283,6 +283,18 @@ pub fn path_of_master() -> String {
     format!("{}:{own}", paper().join("master").display())
 }
 
+/// What a master has in its environment whose machine has the LVM of a paper host.
+#[must_use]
+pub fn machine_of_master(root: &Path) -> [(&'static str, String); 3] {
+    let lvm = paper().join("master_lvm");
+    let root = root.display().to_string();
+    [
+        ("PATH", format!("{}:{}", lvm.display(), path_of_master())),
+        ("R", root.clone()),
+        ("VSJOB_ROOT", root),
+    ]
+}
+
 /// The folder of the stand-ins.
 fn paper() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/paper"))

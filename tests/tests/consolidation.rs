@@ -2,8 +2,7 @@
 //! was sealed stays as it was.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
@@ -11,113 +10,11 @@ use vsjob_engine::StepNo;
 use vsjob_tests::guests::nothing_left;
 use vsjob_tests::hosts::{During, Fault, World as _};
 use vsjob_tests::house::House;
+use vsjob_tests::kept::Kept;
 use vsjob_tests::mounted::Mounted;
-
-/// Where the guest's tree is on its host.
-const TREE: &str = "var/lib/machines/ldap";
-
-struct Kept {
-    // Dropped before the folder that it works in.
-    _master: vsjob_tests::program::Master,
-    house: House,
-    folder: PathBuf,
-}
 
 /// Hosts that take snapshots, and hosts that take none.
 const STORAGES: [&str; 2] = ["", ":storage=dir"];
-
-impl Kept {
-    fn new() -> anyhow::Result<Self> {
-        Self::on(STORAGES[0])
-    }
-
-    /// Of hosts with these options in slaves.conf.
-    fn on(options: &str) -> anyhow::Result<Self> {
-        let house = House::on(&[options; 2], "")?;
-        let folder = house.program.state().join("generations");
-        Self::of(house, &folder)
-    }
-
-    /// Generations of that kind, in another folder than the master's own.
-    fn elsewhere(folder: &Path, tree: &str) -> anyhow::Result<Self> {
-        let settings = format!(
-            "[generations]\nfolder = \"{}\"\ntree = \"{tree}\"\n",
-            folder.display()
-        );
-        Self::of(House::with(&settings)?, folder)
-    }
-
-    fn of(house: House, folder: &Path) -> anyhow::Result<Self> {
-        let master = house.program.master()?;
-        house.program.run(&["guest", "adopt"])?.ok()?;
-        Ok(Self {
-            _master: master,
-            house,
-            folder: folder.join("ldap"),
-        })
-    }
-
-    fn vsjob(&self, args: &[&str]) -> anyhow::Result<vsjob_tests::program::Said> {
-        self.house.program.run(args)
-    }
-
-    /// Backs the guest up; the job, once it has ended.
-    fn backup(&self, flags: &[&str]) -> anyhow::Result<Value> {
-        let submit = ["submit", "backup", "--name=ldap"];
-        let id = self.vsjob(&[&submit[..], flags].concat())?.ok()?;
-        self.house.ended(&id)
-    }
-
-    /// A backup that is done; the folder of its generation.
-    fn backed_up(&self, flags: &[&str]) -> anyhow::Result<PathBuf> {
-        let job = self.backup(flags)?;
-        ensure!(job["state"] == "succeeded", "{job}");
-        let folder = self.folder.join(self.names()?.pop().context("no generation")?);
-        Ok(folder)
-    }
-
-    fn is_as_sealed(&self, generation: &Path) -> anyhow::Result<()> {
-        let name = generation.file_name().and_then(|name| name.to_str());
-        let verify = ["generation", "verify", "--name=ldap", name.context("no name")?];
-        self.vsjob(&verify)?.ok().map(drop)
-    }
-
-    fn list(&self) -> anyhow::Result<Vec<Value>> {
-        let list = self.vsjob(&["generation", "list", "--json"])?.json()?;
-        Ok(list["generations"].as_array().context("no list")?.clone())
-    }
-
-    fn names(&self) -> anyhow::Result<Vec<String>> {
-        let names = self.list()?.into_iter();
-        Ok(names
-            .filter_map(|line| line["generation"].as_str().map(str::to_owned))
-            .collect())
-    }
-
-    /// The tree of a generation is that of the guest.
-    fn is_the_guest(&self, generation: &Path) -> anyhow::Result<()> {
-        let tree = self.house.paper.host(1).path(TREE);
-        let compared = Command::new("rsync")
-            .args(["-naHAXSi", "--delete", "--checksum", "--modify-window=-1"])
-            .arg(format!("{}/", tree.display()))
-            .arg(format!("{}/", generation.join("tree").display()))
-            .output()?;
-        let said = String::from_utf8_lossy(&compared.stdout).into_owned();
-        ensure!(compared.status.success() && said.is_empty(), "{said}");
-        Ok(())
-    }
-
-    fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
-        self.house.paper.host(1).write(&format!("{TREE}/{name}"), text)
-    }
-
-    fn run(&self, script: &str) -> anyhow::Result<String> {
-        self.house
-            .paper
-            .host(1)
-            .run(&format!("cd \"$R/{TREE}\"; {script}"), &[])
-    }
-}
 
 #[test]
 fn what_has_not_changed_is_linked_to_the_generation_before_and_comes_over_no_line() -> anyhow::Result<()> {

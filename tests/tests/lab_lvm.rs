@@ -18,8 +18,13 @@ fn asked_for() -> bool {
     std::env::var("VSJOB_STORAGES").is_ok_and(|which| which == "all")
 }
 
-/// Logical volumes that vsjob has made.
-const OURS: &str = "lvs --noheadings -o lv_name @vsjob.volume | xargs";
+/// The logical volumes that vsjob has made.
+fn ours(site: &Site, host: &str) -> anyhow::Result<String> {
+    let names = site
+        .lab
+        .run(host, "lvs --noheadings -o lv_name @vsjob.volume | xargs")?;
+    Ok(names.trim().to_owned())
+}
 
 fn site() -> anyhow::Result<Option<Site>> {
     let storage = |host: &str| match host {
@@ -76,12 +81,13 @@ fn moves_to(site: &Site, host: &str) -> anyhow::Result<()> {
     site.succeeds(&id).with_context(|| format!("to {host}"))?;
     until("it answers", || Ok(answer(ADDRESS).as_deref() == Some("web")))?;
     ensure!(site.runs("web", host));
+    let wanted = [THICK, THIN].map(|left| if left == host { "web" } else { "" });
+    let mut seen = Default::default();
     until("what it left is gone", || {
-        Ok([THICK, THIN].iter().all(|left| {
-            let ours = site.lab.run(left, OURS).unwrap_or_default();
-            ours.trim() == if *left == host { "web" } else { "" }
-        }))
+        seen = [ours(site, THICK)?, ours(site, THIN)?];
+        Ok(seen == wanted)
     })
+    .with_context(|| format!("{seen:?}: {:?}", site.vsjob(&["status", "--all"])))
 }
 
 fn is_made_restored_and_removed(site: &Site) -> anyhow::Result<()> {

@@ -62,7 +62,7 @@ pub(crate) fn failure(host: &HostName, what: &str, answer: &Answer) -> Failure {
         _ => Class::Permanent,
     };
     let said = answer.stderr.end(DETAIL);
-    let (code, message) = said.lines().rev().find_map(coded).map_or_else(
+    let (code, message) = coded(&said).map_or_else(
         || {
             let last = said.lines().last().unwrap_or("it said nothing");
             (
@@ -78,11 +78,18 @@ pub(crate) fn failure(host: &HostName, what: &str, answer: &Answer) -> Failure {
     }
 }
 
-/// The parts of a line `VSJ0312: message`.
-fn coded(line: &str) -> Option<(&str, &str)> {
+/// The code and the message that a script has ended with, by the conventions of `prelude.sh`.
+#[must_use]
+pub fn coded(said: &str) -> Option<(&str, &str)> {
+    said.lines().rev().find_map(parts)
+}
+
+/// The parts of a line `VSJ0312: message` that may be shown.
+fn parts(line: &str) -> Option<(&str, &str)> {
     let (code, message) = line.split_once(": ")?;
     let digits = code.strip_prefix("VSJ")?;
-    (digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit())).then_some((code, message))
+    let is_code = digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit());
+    (is_code && !message.chars().any(frame::acts_on_a_terminal)).then_some((code, message))
 }
 
 #[cfg(test)]

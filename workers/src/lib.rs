@@ -10,6 +10,7 @@ mod driver;
 mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
+mod here;
 mod host;
 mod host_error;
 mod internal;
@@ -25,6 +26,7 @@ pub mod runtime;
 pub mod storage;
 
 pub use action::{Context, Desk, Doing, HostAction, MasterAction, Successor};
+pub use answer::coded;
 pub use channel::{Answer, Channel, ChannelError, Request};
 pub use claim::Claim;
 pub use config::{
@@ -34,6 +36,7 @@ pub use config::{
 pub use consent::{Consents, Said};
 pub use driver::{Capability, Driver, Drivers, Library};
 pub use frame::Capture;
+pub use here::{boot_id, run_here};
 pub use host::{Facts, Host, HostParts, Question};
 pub use host_error::HostError;
 pub use line::{

@@ -179,7 +179,7 @@ impl<'a> Consolidation<'a> {
         let names = p.here(ChooseNames { guest: guest.clone() }).answers();
         Ok(Begun {
             names,
-            generation: self.begin(p, was, excludes)?,
+            generation: self.begin(p, was, bytes, excludes)?,
             bytes,
             running: was.running,
         })
@@ -190,6 +190,7 @@ impl<'a> Consolidation<'a> {
         &self,
         p: &mut Planner,
         was: Facts,
+        bytes: Ref<u64>,
         excludes: &[String],
     ) -> Result<GenerationBegun, Refusal> {
         let bad = |why: &dyn std::fmt::Display| Refusal::bad("exclude", &why);
@@ -210,6 +211,7 @@ impl<'a> Consolidation<'a> {
             proc: was.proc,
             cpu: was.cpu,
             disk: was.disk,
+            bytes,
         });
         Ok(begun.undo(Cleaning).answers())
     }

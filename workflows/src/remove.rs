@@ -109,7 +109,7 @@ fn plan(request: &Remove, site: &Site) -> Result<Planned, Refusal> {
             let bytes = p.on(host, source).answers().bytes;
             let begun = Begun {
                 names,
-                generation: last.begin(&mut p, was, &[])?,
+                generation: last.begin(&mut p, was, bytes, &[])?,
                 bytes,
                 running: was.running,
             };

@@ -174,9 +174,7 @@ pub(crate) async fn what_somebody_removes_while_it_is_made_durable_is_no_failure
     .await
 }
 
-pub(crate) async fn what_a_storage_has_answered_outlives_a_power_cut(
-    bench: &Bench,
-) -> anyhow::Result<()> {
+pub(crate) async fn what_a_storage_has_answered_outlives_a_power_cut(bench: &Bench) -> anyhow::Result<()> {
     for storage in &bench.storages {
         let pictured = storage.can.contains(&Capability::Snapshot);
         let text = r#"

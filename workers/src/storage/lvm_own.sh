@@ -17,7 +17,7 @@ volume_is_own() {
 volume_list() {
 	volume_look
 	while read -r volume_found _ _ volume_tags; do
-		case $volume_tags in *,vsjob.volume,*) ;; *) [ -d "$volumes/$volume_found" ] || continue ;; esac
+		case $volume_tags in *",$volume_tag,"*) ;; *) [ -d "$volumes/$volume_found" ] || continue ;; esac
 		printf '%s\n' "$volume_found"
 	done <<-END
 		$volume_known
@@ -100,12 +100,22 @@ volume_most() {
 # volume_limit NAME MEGABYTES: it grows to that size, and what is in it too, if that was left undone. It does not shrink: what is
 # in it might not fit.
 volume_limit() {
+	volume_widen "$1" "$2"
+	volume_fill "$1"
+}
+
+# volume_widen NAME MEGABYTES: it has that size, or more.
+volume_widen() {
 	volume_find "$1" || fail permanent VSJ0470 "there is no volume $1 here"
 	if [ "$((volume_bytes / 1048576))" -lt "$2" ]; then
 		volume_change lvextend -qq -y -L "${2}m" "$group/$1" || fail permanent VSJ0563 "the volume $1 cannot grow to $2 MB"
 	else
 		printf 'the volume %s has %s MB\n' "$1" "$((volume_bytes / 1048576))" >&2
 	fi
+}
+
+# volume_fill NAME: its file system takes all of it.
+volume_fill() {
 	volume_open "$1"
 	case $(volume_system "$1") in
 	xfs) xfs_growfs "$volumes/$1" >&2 ;;

@@ -8,7 +8,7 @@ volume_picture() {
 	volume_room=$((volume_bytes / 5))
 	[ "$volume_room" -lt "$volume_rest" ] || volume_room=$volume_rest
 	# LVM's own watch over snapshots would take its time to begin, and do nothing by default.
-	volume_change lvcreate -qq -y -s --config activation/monitoring=0 --addtag vsjob.volume --addtag "vsjob.of=$3" -n "$2" \
+	volume_change lvcreate -qq -y -s --config activation/monitoring=0 --addtag "$volume_tag" --addtag "vsjob.of=$3" -n "$2" \
 		-L "$(volume_megabytes "$volume_room")m" "$group/$1" && volume_watch "$2"
 }
 
@@ -16,6 +16,14 @@ volume_picture() {
 volume_sound() {
 	volume_look
 	[ "$(volume_report lvs --binary -o lv_snapshot_invalid "$group/$1" | tr -d ' ')" = 0 ]
+}
+
+# What reads one that is not gets errors of its disk, and whoever called that would try again.
+volume_check() {
+	volume_look
+	# shellcheck disable=SC2016 # another shell reads it
+	printf '{ [ "$(lvs --noheadings --binary -o lv_snapshot_invalid %s | xargs)" = 0 ] || { echo "%s" >&2; exit 78; }; }' \
+		"$group/$1" "VSJ0567: the snapshot $1 had no room for what was written meanwhile"
 }
 
 # volume_watch SNAPSHOT: leaves a process behind that ends with the snapshot, and gives it more room of the group before it is

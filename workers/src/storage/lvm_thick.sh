@@ -8,7 +8,7 @@ volume_size() {
 volume_needs() { volume_size "$@"; }
 
 volume_allocate() {
-	volume_change lvcreate -qq -y -Wy -n "$1" --addtag vsjob.volume --addtag vsjob.raw -L "$(volume_megabytes "$2")m" "$group"
+	volume_change lvcreate -qq -y -Wy -n "$1" --addtag "$volume_tag" --addtag vsjob.raw -L "$(volume_megabytes "$2")m" "$group"
 }
 
 # volume_free: bytes that new volumes can have.

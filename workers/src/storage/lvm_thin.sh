@@ -24,7 +24,7 @@ volume_needs() { printf '%s' "$(($1 + $1 / 20))"; }
 
 volume_allocate() {
 	volume_pool
-	volume_change lvcreate -qq -y -Wy -n "$1" --addtag vsjob.volume --addtag vsjob.raw \
+	volume_change lvcreate -qq -y -Wy -n "$1" --addtag "$volume_tag" --addtag vsjob.raw \
 		-V "$(volume_megabytes "$2")m" --thinpool "$pool" "$group"
 }
 
@@ -38,8 +38,10 @@ volume_free() {
 # volume_picture ORIGIN SNAPSHOT GUEST
 volume_picture() {
 	volume_look
-	volume_change lvcreate -qq -y -s -kn --addtag vsjob.volume --addtag "vsjob.of=$3" -n "$2" "$group/$1"
+	volume_change lvcreate -qq -y -s -kn --addtag "$volume_tag" --addtag "vsjob.of=$3" -n "$2" "$group/$1"
 }
 
 # volume_sound NAME: whether it is what it was made as. What a full pool could not note was an error for whoever wrote it.
 volume_sound() { volume_exists "$1"; }
+
+volume_check() { printf ':'; }

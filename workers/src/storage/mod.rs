@@ -6,7 +6,7 @@ mod lvm;
 
 pub use btrfs::BTRFS;
 pub use dir::DIR;
-pub use lvm::{LVM, LVM_SHARED, LVM_THIN};
+pub use lvm::{LVM, LVM_SHARED, LVM_THIN, TREES_LVM, TREES_LVM_THIN};
 
 use crate::Driver;
 
@@ -19,7 +19,7 @@ mod tests {
 
     #[test]
     fn every_storage_has_all_that_actions_call() {
-        let functions = "shelter path exists is_own list readable scratch command sound create rename delete foreign used most \
+        let functions = "shelter path exists is_own list readable scratch command sound check create rename delete foreign used most \
                          needs free limit";
         for storage in STORAGES {
             for function in functions.split_whitespace() {

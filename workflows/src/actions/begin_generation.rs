@@ -5,17 +5,18 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use vsjob_engine::{HostName, Mode, Outcome, Outputs, Performing, Timestamp, Work};
+use vsjob_engine::{Class, Failure, HostName, Mode, Outcome, Outputs, Performing, Timestamp, Work};
 use vsjob_workers::Context;
 
 use super::argument;
-use crate::generation::{Facts, Generation, GenerationName, Generations, end_orphans, is_gone};
+use super::seal_generation::seal;
+use crate::generation::{Facts, Generation, GenerationName, Generations, Removed, end_orphans, is_gone};
 use crate::planner::master_action;
 use crate::{CpuPercent, DeviceName, GuestName, Line, Megabytes, Ref, SnapshotMode, TreeKind, YesNo};
 
 master_action! {
-    /// Begins a generation: as the last one is, or empty. Its undo removes it with all that was received.
-    BeginGeneration { folder: Line, tree: TreeKind, guest: GuestName, host: HostName, mode: SnapshotMode, excludes: Line, running: Ref<YesNo>, enabled: Ref<YesNo>, address: Ref<Line>, device: Ref<DeviceName>, rss: Ref<Megabytes>, tmpfs: Ref<Megabytes>, proc: Ref<u32>, cpu: Ref<CpuPercent>, disk: Ref<Megabytes> } -> GenerationBegun {
+    /// Begins a generation: as the last one is, or empty, for so many bytes of files. Its undo removes it with all that was received.
+    BeginGeneration { folder: Line, tree: TreeKind, guest: GuestName, host: HostName, mode: SnapshotMode, excludes: Line, running: Ref<YesNo>, enabled: Ref<YesNo>, address: Ref<Line>, device: Ref<DeviceName>, rss: Ref<Megabytes>, tmpfs: Ref<Megabytes>, proc: Ref<u32>, cpu: Ref<CpuPercent>, disk: Ref<Megabytes>, bytes: Ref<u64> } -> GenerationBegun {
         /// Its name, once it is sealed.
         name: GenerationName,
         /// The generation that it begins as; empty if there is none.
@@ -29,13 +30,13 @@ master_action! {
 fn run(context: Context, work: Work) -> Performing {
     Box::pin(async move {
         let at = Incoming::of(&work);
-        if work.mode == Mode::Do {
-            let now = context.clock.now();
-            return at.blocking(move |at| begin(at, &work, now)).await;
-        }
-        match end_orphans(&at.lock(), &*context.clock).await {
-            Ok(()) => at.blocking(remove).await,
-            Err(why) => at.trouble(&why),
+        match (end_orphans(&at.lock(), &*context.clock).await, work.mode) {
+            (Err(why), _) => at.trouble(&why),
+            (Ok(()), Mode::Undo) => at.blocking(remove).await,
+            (Ok(()), Mode::Do) => {
+                let now = context.clock.now();
+                at.blocking(move |at| begin(at, &work, now)).await
+            }
         }
     })
 }
@@ -85,6 +86,11 @@ impl Incoming {
         self.folder.join("tree")
     }
 
+    /// The same, where it can be written to.
+    pub(super) fn open(&self) -> io::Result<PathBuf> {
+        self.generations.kind.open(&self.tree())
+    }
+
     /// The folder of the generation that this one was begun from.
     pub(super) fn base(&self) -> io::Result<Option<(PathBuf, Generation)>> {
         let Some(base) = Generation::read(&self.folder)?.base else {
@@ -93,6 +99,11 @@ impl Incoming {
         let folder = self.guest.join(base);
         let generation = Generation::read(&folder)?;
         Ok(Some((folder, generation)))
+    }
+
+    /// Its tree.
+    pub(super) fn base_tree(&self) -> io::Result<Option<PathBuf>> {
+        Ok(self.base()?.map(|(folder, _)| folder.join("tree")))
     }
 
     /// Does what waits for the disk, apart from what must not wait.
@@ -110,12 +121,15 @@ impl Incoming {
 
     /// The disk does not do what it should.
     pub(super) fn trouble(&self, why: &io::Error) -> Outcome {
+        if let Some(failure) = why.get_ref().and_then(|why| why.downcast_ref::<Failure>()) {
+            return Outcome::Failed(failure.clone());
+        }
         let class = match why.kind() {
-            io::ErrorKind::TimedOut => vsjob_engine::Class::Transient,
-            _ => vsjob_engine::Class::Permanent,
+            io::ErrorKind::TimedOut => Class::Transient,
+            _ => Class::Permanent,
         };
         let what = format!("{}: {why}", self.folder.display());
-        Outcome::Failed(vsjob_engine::Failure::new(class, "VSJ0496", what))
+        Outcome::Failed(Failure::new(class, "VSJ0496", what))
     }
 }
 
@@ -130,6 +144,13 @@ fn begin(at: &Incoming, work: &Work, now: Timestamp) -> io::Result<Outputs> {
     if !at.folder.join("generation.json").exists() {
         let guest = said("guest").parse::<GuestName>().map_err(io::Error::other)?;
         let base = at.generations.newest(&guest);
+        if let Some((name, _)) = &base
+            && at.generations.kind.replaces()
+            && at.generations.is_pinned(&guest, name)
+        {
+            let what = format!("{name} of {guest} is pinned, and would be replaced");
+            return Err(io::Error::other(Failure::new(Class::Permanent, "VSJ0570", what)));
+        }
         let since = match &base {
             None => "none".to_owned(),
             // Another host has another clock, and copied files have another history. And who has another address may be
@@ -173,8 +194,9 @@ fn begin(at: &Incoming, work: &Work, now: Timestamp) -> io::Result<Outputs> {
         draft.write(&at.folder)?;
     }
     let draft = Generation::read(&at.folder)?;
-    let base = at.base()?.map(|(folder, _)| folder.join("tree"));
-    at.generations.kind.begin(&at.tree(), base.as_deref())?;
+    let base = at.base_tree()?;
+    let bytes = argument(work, "bytes").parse().unwrap_or(0);
+    at.generations.kind.begin(&at.tree(), base.as_deref(), bytes)?;
     File::open(&at.folder)?.sync_all()?;
     File::open(&at.guest)?.sync_all()?;
     Ok(Outputs::from([
@@ -184,9 +206,12 @@ fn begin(at: &Incoming, work: &Work, now: Timestamp) -> io::Result<Outputs> {
     ]))
 }
 
-/// It goes with all that is in it.
+/// It goes with all that is in it. If it has taken the place of the generation before there is no way back, and it becomes one.
 pub(super) fn remove(at: &Incoming) -> io::Result<Outputs> {
-    at.generations.kind.remove(&at.tree())?;
+    let base = at.base_tree().ok().flatten();
+    if at.generations.kind.remove(&at.tree(), base.as_deref())? == Removed::Settled {
+        return seal(at, &fs::read_to_string(at.folder.join("name"))?);
+    }
     match fs::remove_dir_all(&at.folder) {
         Err(why) if !is_gone(&why) => return Err(why),
         _ => {}
@@ -197,7 +222,7 @@ pub(super) fn remove(at: &Incoming) -> io::Result<Outputs> {
     Ok(Outputs::new())
 }
 
-fn write(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
     fs::write(path, text)?;
     File::open(path)?.sync_all()
 }

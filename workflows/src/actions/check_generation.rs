@@ -55,8 +55,9 @@ fn read(at: &Incoming, work: &Work) -> io::Result<Result<u64, String>> {
             "reading the generation".clone_into(&mut progress.note);
         });
     };
+    let tree = generation.open(&folder)?;
     let differs = match Manifest::read(&folder.join("manifest"), &generation.manifest) {
-        Ok(manifest) => manifest.verify(&folder.join("tree"), MOST, &mut tell)?,
+        Ok(manifest) => manifest.verify(&tree, MOST, &mut tell)?,
         Err(why) if why.kind() == io::ErrorKind::InvalidData => vec![Difference {
             name: "manifest".to_owned(),
             what: "is damaged",
@@ -64,7 +65,7 @@ fn read(at: &Incoming, work: &Work) -> io::Result<Result<u64, String>> {
         Err(why) => return Err(why),
     };
     if differs.is_empty() {
-        return room(&folder.join("tree")).map(Ok);
+        return room(&tree).map(Ok);
     }
     at.generations.mark_damaged(&guest, &name)?;
     let differs: Vec<String> = differs

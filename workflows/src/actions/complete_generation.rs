@@ -62,7 +62,7 @@ fn complete(at: &Incoming, work: &Work, sent: Count) -> io::Result<Outputs> {
             "reading what is new".clone_into(&mut progress.note);
         });
     };
-    let (manifest, count) = Manifest::of(&at.tree(), &known, &mut tell)?;
+    let (manifest, count) = Manifest::of(&at.open()?, &known, &mut tell)?;
     let crash_consistent = argument(work, "still") != "no";
     if count != sent && crash_consistent {
         return Ok(Outputs::new());
@@ -85,5 +85,8 @@ fn complete(at: &Incoming, work: &Work, sent: Count) -> io::Result<Outputs> {
         ..Generation::read(&at.folder)?
     };
     generation.write(&at.folder)?;
+    at.generations
+        .kind
+        .finish(&at.tree(), at.base_tree()?.as_deref())?;
     Ok(Outputs::from([("manifest".to_owned(), checksum)]))
 }

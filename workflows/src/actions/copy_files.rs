@@ -83,7 +83,10 @@ async fn bring(at: &Incoming, lock: &Path, work: &Work) -> io::Result<Result<Out
         lives: false,
     };
     let to = format!("{}/", partial.display());
-    if let Err(failure) = rsync.push(&folder.join("tree").join(path), &to, &[], work).await {
+    if let Err(failure) = rsync
+        .push(&generation.open(&folder)?.join(path), &to, &[], work)
+        .await
+    {
         return Ok(Err(failure));
     }
     let copied = partial.join(last);

@@ -123,7 +123,7 @@ async fn archive(at: &Incoming, partial: &Path, work: &Work) -> io::Result<()> {
         .args(["tar", "--create", "--format=posix", "--numeric-owner", "--sparse"])
         .args(["--xattrs", "--xattrs-include=*", "--acls", "--one-file-system"])
         .args(["--file=-", "-C"])
-        .arg(at.tree())
+        .arg(at.open()?)
         .arg(".")
         .stdin(Stdio::null())
         .stdout(file)

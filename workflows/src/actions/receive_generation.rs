@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use vsjob_engine::{Class, Failure, Mode, Outcome, Outputs, Performing, Work};
-use vsjob_workers::Context;
+use vsjob_workers::{Context, boot_id};
 
 use super::argument;
-use super::begin_generation::Incoming;
+use super::begin_generation::{Incoming, write};
 use crate::generation::{Counted, Generation, Rsync, end_orphans};
 use crate::planner::master_action;
 use crate::{Given, GuestName, Line, Ref, TreeKind, YesNo};
@@ -45,8 +45,8 @@ fn run(context: Context, work: Work) -> Performing {
                 ("size".to_owned(), size.to_string()),
                 ("received".to_owned(), received.to_string()),
             ])),
-            Err(Trouble::Line(failure)) => Outcome::Failed(failure),
             Err(Trouble::Disk(why)) => Incoming::of(&work).trouble(&why),
+            Err(Trouble::Line(failure)) => Incoming::of(&work).blocking(|at| whose(at, failure)).await,
         }
     })
 }
@@ -106,7 +106,7 @@ async fn receive(context: &Context, work: &Work) -> Result<Counted, Trouble> {
     let known = known.pull(&listed, &lists, &only, work);
 
     let base = at.base()?.map(|(folder, _)| folder);
-    let options = options(work, &at)?;
+    let options = options(work, &at, may_be_lost(&at)?)?;
     let mut whole: Vec<&OsStr> = options.iter().map(OsString::as_os_str).collect();
     let mut some = whole.clone();
     whole.extend(["--delete", "--delete-excluded"].map(OsStr::new));
@@ -117,7 +117,7 @@ async fn receive(context: &Context, work: &Work) -> Result<Counted, Trouble> {
             .filter(|_| at.generations.kind == TreeKind::Folder && pass < 2),
     );
     let from = format!("{}/", said("snapshot"));
-    let tree = at.tree();
+    let tree = at.open()?;
     let all = pull(number("bytes"), "receiving", lives);
     // At the same time: a line is slow to come to be.
     let (known, all) = tokio::try_join!(known, all.pull(&from, &tree, &whole, work))?;
@@ -154,10 +154,39 @@ async fn receive(context: &Context, work: &Work) -> Result<Counted, Trouble> {
             compared => compared?,
         };
     }
+    keep(at, tree).await?;
     Ok(Counted {
         received: number("before") + known.received + all.received + compared.received,
         ..all
     })
+}
+
+/// What a full snapshot of ours did not take looks like a fault of the line.
+fn whose(at: &Incoming, failure: Failure) -> io::Result<Outputs> {
+    at.generations.kind.is_sound(&at.tree())?;
+    Err(io::Error::other(failure))
+}
+
+/// The boot of this machine in which something is received that may not be on the disk.
+const BOOT: &str = "boot";
+
+/// Whether this machine may have lost what an earlier attempt received when it went down: then size and time of a file prove
+/// nothing.
+fn may_be_lost(at: &Incoming) -> io::Result<bool> {
+    let (file, now) = (at.folder.join(BOOT), boot_id()?);
+    match fs::read_to_string(&file) {
+        Ok(then) => Ok(then != now),
+        Err(_) => write(&file, &now).map(|()| false),
+    }
+}
+
+/// All that was received is on the disk.
+async fn keep(at: Incoming, tree: PathBuf) -> io::Result<()> {
+    let kept = tokio::task::spawn_blocking(move || {
+        rustix::fs::syncfs(fs::File::open(tree)?)?;
+        fs::remove_file(at.folder.join(BOOT))
+    });
+    kept.await.unwrap_or_else(|panic| Err(io::Error::other(panic)))
 }
 
 fn link_to(base: &Path) -> OsString {
@@ -167,10 +196,13 @@ fn link_to(base: &Path) -> OsString {
 }
 
 /// What each run that writes the tree is told.
-fn options(work: &Work, at: &Incoming) -> io::Result<Vec<OsString>> {
+fn options(work: &Work, at: &Incoming, lost: bool) -> io::Result<Vec<OsString>> {
     let mut partial = OsString::from("--partial-dir=");
     partial.push(at.folder.join("partial"));
     let mut options = vec![partial, format!("--bwlimit={}", argument(work, "bwlimit")).into()];
+    if lost {
+        options.push("--checksum".into());
+    }
     for exclude in Generation::read(&at.folder)?.excludes {
         options.push(format!("--exclude={exclude}").into());
     }

@@ -8,7 +8,7 @@ use vsjob_workers::Context;
 
 use super::argument;
 use super::begin_generation::Incoming;
-use crate::generation::{GenerationName, is_gone};
+use crate::generation::{Generation, GenerationName, end_orphans, is_gone};
 use crate::planner::master_action;
 use crate::{GuestName, Line, Ref, TreeKind};
 
@@ -18,27 +18,39 @@ master_action! {
     "seal-generation" version 1, "seal the generation of {guest}", run
 }
 
-fn run(_: Context, work: Work) -> Performing {
+fn run(context: Context, work: Work) -> Performing {
     Box::pin(async move {
         if work.mode == Mode::Undo {
             return Outcome::Done(Outputs::new());
         }
+        let at = Incoming::of(&work);
+        if let Err(why) = end_orphans(&at.lock(), &*context.clock).await {
+            return at.trouble(&why);
+        }
         let name = argument(&work, "name").to_owned();
-        Incoming::of(&work).blocking(move |at| seal(at, &name)).await
+        at.blocking(move |at| seal(at, &name)).await
     })
 }
 
-fn seal(at: &Incoming, name: &str) -> io::Result<Outputs> {
+pub(super) fn seal(at: &Incoming, name: &str) -> io::Result<Outputs> {
     let sealed = at.guest.join(name);
+    let kind = at.generations.kind;
     if at.folder.exists() {
         for rest in ["lists", "partial"] {
             gone_is_fine(fs::remove_dir_all(at.folder.join(rest)))?;
         }
-        for rest in ["doubtful", "lock", "name", "generation.part"] {
+        for rest in ["doubtful", "generation.part"] {
             gone_is_fine(fs::remove_file(at.folder.join(rest)))?;
         }
-        at.generations.kind.seal(&at.tree())?;
+        kind.seal(&at.tree(), at.base_tree()?.as_deref())?;
         fs::rename(&at.folder, &sealed)?;
+    }
+    // What a half-way point of this needed.
+    for rest in ["lock", "name"] {
+        gone_is_fine(fs::remove_file(sealed.join(rest)))?;
+    }
+    if let Some(base) = Generation::read(&sealed)?.base.filter(|_| kind.replaces()) {
+        gone_is_fine(fs::remove_dir_all(at.guest.join(base)))?;
     }
     File::open(&at.guest)?.sync_all()?;
     File::open(&sealed)?.sync_all()?;

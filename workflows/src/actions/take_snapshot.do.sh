@@ -30,7 +30,7 @@ guest_goes_on "$guest" "$folder" "$running" "$post"
 down=0
 [ "$mode" != cold ] || down=$(($(date +%s%3N) - begin))
 printf '%s\n' "$down" >"$folder/down"
-transfer_shows "$job" "$(volume_command "$snapshot")"
+transfer_shows "$job" "$(volume_command "$snapshot") && $(volume_check "$snapshot")"
 durable_tree "$(volume_path "$snapshot")"
 : >"$folder/taken"
 durable "$folder/since" "$folder/down" "$folder/taken"

@@ -8,7 +8,7 @@
 //!     generation.json   what it is
 //!     manifest          what is in its tree, with a checksum of each file
 //!     folders           the folders of its source, by which a later one notices renamed ones
-//!     tree/             the guest's root
+//!     tree/             the guest's root; on LVM a link to where its volume is mounted
 //!     pinned            if it is there: never pruned
 //!     damaged           if it is there: it was read, and is not what its manifest says
 //! ```
@@ -20,6 +20,7 @@ mod name;
 mod rsync;
 mod sealed;
 mod tree;
+mod volume;
 
 pub use keep::Keep;
 pub use manifest::Difference;
@@ -28,4 +29,4 @@ pub use name::{GenerationName, SnapshotMode};
 pub(crate) use rsync::{Counted, Rsync};
 pub use sealed::{Facts, Generation, Generations};
 pub use tree::TreeKind;
-pub(crate) use tree::{end_orphans, is_gone};
+pub(crate) use tree::{Removed, end_orphans, is_gone};

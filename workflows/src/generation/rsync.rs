@@ -10,6 +10,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use vsjob_engine::{Class, Failure, Work};
+use vsjob_workers::coded;
 
 /// So much of what rsync says is kept.
 const WORDS: usize = 16_384;
@@ -183,7 +184,14 @@ fn cannot_run(why: &io::Error) -> Failure {
     Failure::new(Class::Permanent, "VSJ0495", format!("rsync cannot run: {why}"))
 }
 
+/// `said` is what rsync wrote, and what the script on the host did that stands before its other half.
 fn failure(code: Option<i32>, said: String) -> Failure {
+    if let Some((code, message)) = coded(&said) {
+        return Failure {
+            detail: said.clone(),
+            ..Failure::new(Class::Permanent, code, message)
+        };
+    }
     let (class, what) = match code {
         // Its source is a picture that does not change: what is missing in it was taken away.
         Some(10 | 12 | 30 | 35 | 255) | None => {

@@ -115,6 +115,12 @@ impl Generation {
         }
     }
 
+    /// Its tree, of that folder, where it can be read.
+    pub(crate) fn open(&self, folder: &Path) -> io::Result<PathBuf> {
+        let kind: TreeKind = self.tree.parse().map_err(io::Error::other)?;
+        kind.open(&folder.join("tree"))
+    }
+
     /// The version that this program writes.
     pub(crate) const VERSION: u32 = VERSION;
 }
@@ -280,7 +286,7 @@ impl Generations {
         let kind = Generation::read(folder)
             .ok()
             .and_then(|read| read.tree.parse().ok());
-        kind.unwrap_or(self.kind).remove(&folder.join("tree"))?;
+        kind.unwrap_or(self.kind).remove(&folder.join("tree"), None)?;
         fs::remove_dir_all(folder)
     }
 
@@ -297,6 +303,6 @@ impl Generations {
         let folder = self.of(guest).join(name.as_str());
         let generation = Generation::read(&folder)?;
         let manifest = Manifest::read(&folder.join("manifest"), &generation.manifest)?;
-        manifest.verify(&folder.join("tree"), most, &mut |_| {})
+        manifest.verify(&generation.open(&folder)?, most, &mut |_| {})
     }
 }

@@ -1,17 +1,19 @@
 //! The tree of a generation on the disk of the master: begun from the last one, sealed, removed. On btrfs each is a
-//! subvolume; elsewhere a folder whose unchanged files are those of the last one, by hard links.
+//! subvolume, on LVM a logical volume; elsewhere a folder whose unchanged files are those of the last one, by hard links.
 
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
 use vsjob_engine::Clock;
+use vsjob_workers::storage::{TREES_LVM, TREES_LVM_THIN};
 
+use super::volume::Volume;
 use crate::BadAmount;
 
 /// What a tree is.
@@ -22,6 +24,19 @@ pub enum TreeKind {
     Folder,
     /// A subvolume of a btrfs, begun as a snapshot of the last generation's.
     Subvolume,
+    /// The one logical volume of its guest, of which a snapshot is received into and merged when it is whole.
+    Volume,
+    /// A thin logical volume, begun as a snapshot of the last generation's.
+    ThinVolume,
+}
+
+/// What the name of a tree says is gone, or something else became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Removed {
+    /// It is gone.
+    Gone,
+    /// It has become that of the generation before, which cannot be taken back.
+    Settled,
 }
 
 impl FromStr for TreeKind {
@@ -31,7 +46,9 @@ impl FromStr for TreeKind {
         match text {
             "dir" => Ok(Self::Folder),
             "btrfs" => Ok(Self::Subvolume),
-            _ => Err(BadAmount::new(text, "`dir` or `btrfs`")),
+            "lvm" => Ok(Self::Volume),
+            "lvm-thin" => Ok(Self::ThinVolume),
+            _ => Err(BadAmount::new(text, "`dir`, `btrfs`, `lvm` or `lvm-thin`")),
         }
     }
 }
@@ -41,42 +58,88 @@ impl fmt::Display for TreeKind {
         f.write_str(match self {
             Self::Folder => "dir",
             Self::Subvolume => "btrfs",
+            Self::Volume => "lvm",
+            Self::ThinVolume => "lvm-thin",
         })
     }
 }
 
 impl TreeKind {
-    /// Makes the tree at `at`, as it is in the generation before, or empty.
-    pub(crate) fn begin(self, at: &Path, base: Option<&Path>) -> io::Result<()> {
+    /// Whether a guest has one generation at most: the next takes its place.
+    pub(crate) fn replaces(self) -> bool {
+        self == Self::Volume
+    }
+
+    fn scripts(self) -> Option<&'static str> {
+        match self {
+            Self::Folder | Self::Subvolume => None,
+            Self::Volume => Some(TREES_LVM),
+            Self::ThinVolume => Some(TREES_LVM_THIN),
+        }
+    }
+
+    /// Makes the tree at `at`, as it is in the generation before, or empty, for so many bytes of files.
+    pub(crate) fn begin(self, at: &Path, base: Option<&Path>, bytes: u64) -> io::Result<()> {
+        if let Some(scripts) = self.scripts() {
+            return Volume::make(at, scripts)?.begin(base, bytes);
+        }
         if at.exists() {
             return Ok(());
         }
-        match (self, base) {
-            (Self::Folder, _) => fs::create_dir(at),
-            (Self::Subvolume, None) => btrfs(&["subvolume", "create"], &[at]),
-            (Self::Subvolume, Some(base)) => btrfs(&["subvolume", "snapshot"], &[base, at]),
+        match base {
+            Some(base) if self == Self::Subvolume => btrfs(&["subvolume", "snapshot"], &[base, at]),
+            None if self == Self::Subvolume => btrfs(&["subvolume", "create"], &[at]),
+            _ => fs::create_dir(at),
+        }
+    }
+
+    /// Where it can be read: after a boot of this machine nobody has mounted it.
+    pub(crate) fn open(self, at: &Path) -> io::Result<PathBuf> {
+        match self.scripts() {
+            None => Ok(at.to_owned()),
+            Some(scripts) => Volume::at(at, scripts)?.open(),
+        }
+    }
+
+    /// That all which was written to it is in it.
+    pub(crate) fn is_sound(self, at: &Path) -> io::Result<()> {
+        match self.scripts() {
+            None => Ok(()),
+            Some(scripts) => Volume::at(at, scripts)?.is_sound(),
+        }
+    }
+
+    /// All that was written is in it: what would stand in the way of its seal shows here, where there is a way back.
+    pub(crate) fn finish(self, at: &Path, base: Option<&Path>) -> io::Result<()> {
+        match self.scripts() {
+            None => Ok(()),
+            Some(scripts) => Volume::at(at, scripts)?.finish(base),
         }
     }
 
     /// Nothing in it changes from now on, and all of it is on the disk.
-    pub(crate) fn seal(self, at: &Path) -> io::Result<()> {
+    pub(crate) fn seal(self, at: &Path, base: Option<&Path>) -> io::Result<()> {
         if self == Self::Subvolume {
             btrfs(
                 &["property", "set", "-f", "-ts"],
                 &[at, Path::new("ro"), Path::new("true")],
             )?;
         }
-        rustix::fs::syncfs(File::open(at)?)?;
-        Ok(())
+        match self.scripts() {
+            None => Ok(rustix::fs::syncfs(File::open(at)?)?),
+            Some(scripts) => Volume::at(at, scripts)?.settle(base),
+        }
     }
 
-    /// Removes it, if it is there.
-    pub(crate) fn remove(self, at: &Path) -> io::Result<()> {
-        match (self, fs::symlink_metadata(at)) {
-            (_, Err(why)) if is_gone(&why) => Ok(()),
-            (Self::Subvolume, _) => btrfs(&["subvolume", "delete", "-c"], &[at]),
-            (Self::Folder, _) => fs::remove_dir_all(at),
+    /// Removes it, if it is there and has not taken the place of `base`.
+    pub(crate) fn remove(self, at: &Path, base: Option<&Path>) -> io::Result<Removed> {
+        match (self.scripts(), fs::symlink_metadata(at)) {
+            (_, Err(why)) if is_gone(&why) => {}
+            (Some(scripts), _) => return Volume::at(at, scripts)?.remove(base),
+            (None, _) if self == Self::Subvolume => btrfs(&["subvolume", "delete", "-c"], &[at])?,
+            (None, _) => fs::remove_dir_all(at)?,
         }
+        Ok(Removed::Gone)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The codes and the scripts of all actions, one by one.
 
 use super::*;
+use vsjob_workers::storage::{TREES_LVM, TREES_LVM_THIN};
 
 #[test]
 fn every_code_is_explained() {
@@ -39,6 +40,8 @@ fn every_script_passes_shellcheck() {
     }
     let transfer = Drivers::default().library(vsjob_workers::Library::Transfer);
     add("transfer", transfer);
+    add("trees-lvm", TREES_LVM);
+    add("trees-lvm-thin", TREES_LVM_THIN);
     for action in registry().iter() {
         let Action::Host(action) = action else { continue };
         add(&format!("{}.do", action.name), action.do_);
