@@ -119,7 +119,7 @@ impl Drop for LabWorld<'_> {
 }
 
 /// A real host.
-struct LabHost {
+pub struct LabHost {
     name: HostName,
     lab: PathBuf,
 }
@@ -163,7 +163,11 @@ fn clean(host: &dyn Host) -> anyhow::Result<()> {
 }
 
 impl LabHost {
-    fn of(lab: &Lab, name: &str) -> anyhow::Result<Self> {
+    /// The host of that name.
+    ///
+    /// # Errors
+    /// It is no name.
+    pub fn of(lab: &Lab, name: &str) -> anyhow::Result<Self> {
         Ok(Self {
             name: name.parse()?,
             lab: lab.folder().to_owned(),

@@ -25,4 +25,5 @@ pub mod site;
 pub mod sshd;
 pub mod sweep;
 pub mod tree;
+pub mod vm_master;
 pub mod witness;

@@ -262,7 +262,10 @@ pub fn said(output: std::process::Output) -> anyhow::Result<Said> {
 }
 
 /// `target/debug/vsjob`, for a test that is `target/debug/deps/NAME`.
-fn binary() -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// It has not been built.
+pub fn binary() -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe()?;
     let folder = test
         .parent()

@@ -12,10 +12,11 @@ volume_picture() {
 		-L "$(volume_megabytes "$volume_room")m" "$group/$1" && volume_watch "$2"
 }
 
-# volume_sound NAME: whether it is what it was made as. A snapshot that had no room left is not, and reading it fails.
+# volume_sound NAME: whether it is what it was made as. A snapshot that had no room left is not, and reading it fails; of what is none
+# LVM says -1.
 volume_sound() {
 	volume_look
-	[ "$(volume_report lvs --binary -o lv_snapshot_invalid "$group/$1" | tr -d ' ')" = 0 ]
+	case $(volume_report lvs --binary -o lv_snapshot_invalid "$group/$1" | tr -d ' ') in 0 | -1) ;; *) return 1 ;; esac
 }
 
 # What reads one that is not gets errors of its disk, and whoever called that would try again.
