@@ -154,7 +154,7 @@ fn a_backup_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Resu
 
 #[test]
 fn a_backup_of_a_folder_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
-    crashes(&FOLDERS, Share::THIRD, (10, 30))
+    crashes(&FOLDERS, Share::TENTH, (5, 9))
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_backup_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<
 
 #[test]
 fn a_backup_of_a_folder_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
-    befalls(&FOLDERS, Share::THIRD, (9, 2, 4))
+    befalls(&FOLDERS, Share::TENTH, (3, 1, 1))
 }
 
 /// The crash matrix of each mode, of at least so many points.

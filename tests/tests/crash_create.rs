@@ -78,28 +78,28 @@ fn a_master() -> anyhow::Result<()> {
 #[test]
 fn a_create_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(2);
-    matrix::crash_matrix(&Create::on(&worlds)?, &worlds, Share::THIRD)?
-        .tell("create on paper hosts", (20, 30))
+    matrix::crash_matrix(&Create::on(&worlds)?, &worlds, Share::TENTH)?.tell("create on paper hosts", (6, 8))
 }
 
 #[test]
 fn a_create_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(2);
-    faults::fault_matrix(&Create::on(&worlds)?, &worlds, Share::THIRD)?
-        .tell("create on paper hosts", (16, 5, 10))
+    faults::fault_matrix(&Create::on(&worlds)?, &worlds, Share::TENTH)?
+        .tell("create on paper hosts", (4, 1, 2))
 }
 
 #[test]
 fn on_real_hosts_a_create_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    matrix::crash_matrix(&Create::on(&worlds)?, &worlds, Share::TENTH)?.tell("create on real hosts", (10, 10))
+    matrix::crash_matrix(&Create::on(&worlds)?, &worlds, Share::THIRTIETH)?
+        .tell("create on real hosts", (3, 3))
 }
 
 #[test]
 fn on_real_hosts_a_create_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    faults::fault_matrix(&Create::on(&worlds)?, &worlds, Share::TENTH)?
-        .tell("create on real hosts", (5, 2, 3))
+    faults::fault_matrix(&Create::on(&worlds)?, &worlds, Share::THIRTIETH)?
+        .tell("create on real hosts", (1, 1, 1))
 }

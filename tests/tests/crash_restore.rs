@@ -178,15 +178,15 @@ impl Subject for PutBack {
 fn a_guest_that_is_put_back_with_a_kill_at_every_durable_write_is_put_back_or_as_before() -> anyhow::Result<()>
 {
     let worlds = Worlds::Paper(1);
-    matrix::crash_matrix(&PutBack::on(&worlds)?, &worlds, Share::THIRD)?
-        .tell("restore --replace on paper hosts", (40, 66))
+    matrix::crash_matrix(&PutBack::on(&worlds)?, &worlds, Share::TENTH)?
+        .tell("restore --replace on paper hosts", (13, 20))
 }
 
 #[test]
 fn a_guest_that_is_put_back_with_any_fault_in_any_step_is_put_back_or_as_before() -> anyhow::Result<()> {
     let worlds = Worlds::Paper(1);
-    faults::fault_matrix(&PutBack::on(&worlds)?, &worlds, Share::THIRD)?
-        .tell("restore --replace on paper hosts", (20, 13, 8))
+    faults::fault_matrix(&PutBack::on(&worlds)?, &worlds, Share::TENTH)?
+        .tell("restore --replace on paper hosts", (6, 3, 2))
 }
 
 /// Files alone, into a folder of the master.
