@@ -3,14 +3,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use vsjob_tests::hosts::Host as _;
 use vsjob_tests::lab::{Lab, Template};
 use vsjob_tests::lab_pool::LabHost;
 use vsjob_tests::site::until;
 use vsjob_tests::tree::Tree;
 use vsjob_tests::vm_master::VmMaster;
-use vsjob_tests::{guests, needs};
+use vsjob_tests::{figures, guests, needs};
 
 const SOURCE: &str = "vsh-01";
 
@@ -137,7 +137,10 @@ impl Rescue {
             }
             Way::Overflow => {}
             Way::Full => machine(&format!(
-                "cd {}/ldap/incoming-*/tree/; fallocate -l $(($(df --output=avail -B1 . | tail -n 1) - 65536)) ../tree/.filler",
+                "cd {}/ldap/incoming-*/tree/
+                 for megabytes in 512 512 256 128 64 32 16 8 4 2 1; do
+                     fallocate -l \"${{megabytes}}m\" \"$(mktemp .filler-XXX)\" || true
+                 done",
                 self.layout.folder
             ))?,
             Way::Killed => {
@@ -215,10 +218,15 @@ fn rescued(layout: &'static Layout, ways: &[Way]) -> anyhow::Result<()> {
     let mut last = rescue.master.generations("ldap")?.pop().unwrap_or_default();
     rescue.is_the_guest(&last)?;
     for way in ways {
-        eprintln!("{}: {way:?}", layout.tree);
-        last = rescue
+        let newest = rescue
             .breaks(*way, &last)
-            .map_err(|why| why.context(format!("{}, {way:?}", layout.tree)))?;
+            .with_context(|| format!("{}, {way:?}", layout.tree))?;
+        let became = if newest == last { "as before" } else { "done" };
+        figures::tell(format_args!(
+            "a consolidation onto {} broken by {way:?}: {became}",
+            layout.tree
+        ));
+        last = newest;
     }
     Ok(())
 }
