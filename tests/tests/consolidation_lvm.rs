@@ -112,18 +112,24 @@ fn a_snapshot_of_the_host_that_overflows_is_told_at_once() -> anyhow::Result<()>
     overflows(&Kept::on(":storage=lvm")?, "vsh-01/etc/paper/lvm/vsh/.vsjob-*")
 }
 
-#[test]
-fn what_was_received_before_a_power_cut_is_compared_by_its_content() -> anyhow::Result<()> {
-    // The first one: of a later one, what has changed since the last is compared by its content in any case.
-    let mut kept = Kept::on_volumes("lvm")?;
-    kept.write("new", "right")?;
-    let host = kept.house.paper.host(1);
-    host.write("fault/line", "")?;
+/// A backup that waits for its line, after its snapshot was taken.
+fn waits_for_the_line(kept: &Kept) -> anyhow::Result<String> {
+    kept.house.paper.host(1).write("fault/line", "")?;
     let id = kept.vsjob(&["submit", "backup", "--name=ldap"])?.ok()?;
     kept.house.until(&id, |job| {
         let receiving = &job["plan"][6];
         receiving["action"] == "receive-generation 1" && receiving["state"] == "waiting"
     })?;
+    Ok(id)
+}
+
+#[test]
+fn what_was_received_before_a_power_cut_is_compared_by_its_content() -> anyhow::Result<()> {
+    // The first one: of a later one, what has changed since the last is compared by its content in any case.
+    let mut kept = Kept::on_volumes("lvm")?;
+    kept.write("new", "right")?;
+    let id = waits_for_the_line(&kept)?;
+    let host = kept.house.paper.host(1);
     // As it is of a file whose blocks were not written when its size and time were.
     let incoming = kept.folder.join(format!("incoming-{}", &id[id.len() - 8..]));
     std::fs::write(incoming.join("tree/new"), "lost!")?;
@@ -139,4 +145,32 @@ fn what_was_received_before_a_power_cut_is_compared_by_its_content() -> anyhow::
     let newest = kept.names()?.pop().context("no generation")?;
     kept.is_as_sealed(&kept.folder.join(&newest))?;
     kept.is_the_guest(&kept.folder.join(newest))
+}
+
+#[test]
+fn a_snapshot_is_watched_again_after_a_reboot_of_who_has_it() -> anyhow::Result<()> {
+    let watched = |kept: &Kept, host: usize| -> anyhow::Result<bool> {
+        let units = kept
+            .house
+            .paper
+            .host(host)
+            .run("ls \"$R/run/paper/units\" 2>/dev/null || true", &[])?;
+        Ok(units.contains("vsjob-watch-"))
+    };
+    let kept = Kept::on(":storage=lvm")?;
+    let id = waits_for_the_line(&kept)?;
+    kept.house.paper.host(1).reboot()?;
+    ensure!(!watched(&kept, 1)?);
+    std::fs::remove_file(kept.house.paper.host(1).path("fault/line"))?;
+    let job = kept.house.ended(&id)?;
+    ensure!(job["state"] == "succeeded" && watched(&kept, 1)?, "{job}");
+
+    let mut kept = Kept::on_volumes("lvm")?;
+    kept.backed_up(&[])?;
+    let id = waits_for_the_line(&kept)?;
+    kept.power_cut()?;
+    std::fs::remove_file(kept.house.paper.host(1).path("fault/line"))?;
+    let job = kept.house.ended(&id)?;
+    ensure!(job["state"] == "succeeded" && watched(&kept, 2)?, "{job}");
+    Ok(())
 }

@@ -19,24 +19,31 @@ volume_sound() {
 	case $(volume_report lvs --binary -o lv_snapshot_invalid "$group/$1" | tr -d ' ') in 0 | -1) ;; *) return 1 ;; esac
 }
 
-# What reads one that is not gets errors of its disk, and whoever called that would try again.
+# What reads one that is not gets errors of its disk, and whoever called that would try again. Who watched it has gone with a reboot.
 volume_check() {
 	volume_look
 	# shellcheck disable=SC2016 # another shell reads it
 	printf '{ [ "$(lvs --noheadings --binary -o lv_snapshot_invalid %s | xargs)" = 0 ] || { echo "%s" >&2; exit 78; }; }' \
 		"$group/$1" "VSJ0567: the snapshot $1 had no room for what was written meanwhile"
+	printf ' && { %s 2>/dev/null || true; }' "$(volume_watching "$1")"
 }
 
 # volume_watch SNAPSHOT: leaves a process behind that ends with the snapshot, and gives it more room of the group before it is
 # full.
 volume_watch() {
-	volume_unit=vsjob-watch-${1#.vsjob-}
-	systemctl stop "$volume_unit.service" 2>/dev/null || true
+	systemctl stop "vsjob-watch-${1#.vsjob-}.service" 2>/dev/null || true
 	# In a file: systemd would take `$` in the words of a command for its own.
-	mkdir -p "$R/run/vsjob"
-	volume_watcher >"$R/run/vsjob/watch.$volume_unit"
-	mv "$R/run/vsjob/watch.$volume_unit" "$R/run/vsjob/watch"
-	systemd-run --quiet --collect --unit="$volume_unit" sh "$R/run/vsjob/watch" "$R/dev/$group/$1" "$group/$1" >&2
+	mkdir -p "$R/var/lib/vsjob"
+	volume_watcher >"$R/var/lib/vsjob/watch.${1#.vsjob-}"
+	mv "$R/var/lib/vsjob/watch.${1#.vsjob-}" "$R/var/lib/vsjob/watch"
+	durable "$R/var/lib/vsjob/watch"
+	sh -c "$(volume_watching "$1")" >&2
+}
+
+# volume_watching SNAPSHOT: a line for a shell that has it watched, unless it is.
+volume_watching() {
+	printf 'systemd-run --quiet --collect --unit=vsjob-watch-%s sh %s %s %s' \
+		"${1#.vsjob-}" "$R/var/lib/vsjob/watch" "$R/dev/$group/$1" "$group/$1"
 }
 
 # The kernel is asked what is used: LVM takes a hundred times as long. What this host has yet to write counts as used.

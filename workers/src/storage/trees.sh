@@ -28,8 +28,6 @@ tree_widen() {
 # tree_sound NAME: it is what was written to it.
 tree_sound() { volume_sound "$1" || fail permanent VSJ0567 "the snapshot $1 had no room for what was received"; }
 
-tree_open() { volume_open "$1"; }
-
 # tree_drop NAME BASE: unless it has become the generation: then it answers that.
 tree_drop() {
 	if tree_is_settled "$@"; then

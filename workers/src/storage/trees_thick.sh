@@ -1,6 +1,13 @@
 # Of lvm: a guest has one volume, and one generation. What is received is written to a snapshot of it: so it stays as it was,
 # whatever happens, until all has been received and verified. Then the snapshot is merged into it.
 
+# tree_open NAME: who watched what is received into has gone with a reboot.
+tree_open() {
+	! mountpoint -q "$volumes/$1" || return 0
+	volume_open "$1"
+	[ -z "$(volume_report lvs -o origin "$group/$1" | tr -d ' ')" ] || sh -c "$(volume_watching "$1")" 2>/dev/null || true
+}
+
 # tree_finish NAME BASE: all that was written is in it, and nobody works in either.
 tree_finish() {
 	if tree_is_settled "$@"; then return; fi

@@ -1,5 +1,7 @@
 # Of lvm-thin: each generation has a volume of its own, for as long as it is kept.
 
+tree_open() { volume_open "$1"; }
+
 # tree_finish NAME BASE
 tree_finish() { durable_tree "$(volume_path "$1")"; }
 
