@@ -90,19 +90,13 @@ impl VmMaster {
     /// # Errors
     /// It does not.
     pub fn start(&self) -> anyhow::Result<()> {
+        // Of one that was killed something may be left, and its unit.
         self.on_machine(&format!(
-            "systemd-run --quiet --collect --unit=master -p KillMode=process \
+            "date +master-%s >{HOME}/unit
+             systemd-run --quiet --collect --unit=\"$(cat {HOME}/unit)\" -p KillMode=process \
              --setenv=VSJOB_CONFIG={HOME}/vsjob.toml {HOME}/program master"
         ))?;
         until("the master answers", || Ok(self.vsjob("status").is_ok()))
-    }
-
-    /// Ends it in order.
-    ///
-    /// # Errors
-    /// It does not end.
-    pub fn stop(&self) -> anyhow::Result<()> {
-        self.on_machine("systemctl stop master").map(drop)
     }
 
     /// SIGKILL to it, and to nothing that it has started.
@@ -110,10 +104,11 @@ impl VmMaster {
     /// # Errors
     /// It does not run.
     pub fn kill(&self) -> anyhow::Result<()> {
-        self.on_machine(
-            "systemctl kill --kill-whom=main --signal=KILL master
-             while systemctl is-active --quiet master; do sleep 0.1; done",
-        )
+        self.on_machine(&format!(
+            "unit=$(cat {HOME}/unit)
+             systemctl kill --kill-whom=main --signal=KILL \"$unit\"
+             while systemctl is-active --quiet \"$unit\"; do sleep 0.1; done"
+        ))
         .map(drop)
     }
 

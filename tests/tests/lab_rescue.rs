@@ -20,12 +20,15 @@ struct Layout {
     folder: &'static str,
     /// Made before it is used.
     make: &'static str,
+    /// A folder of the file system that is received into.
+    fills: &'static str,
 }
 
 const VOLUME_A_GUEST: Layout = Layout {
     tree: "lvm",
     folder: "/root/generations",
     make: ":",
+    fills: "/root/generations/ldap/incoming-*/tree/",
 };
 
 const ONE_VOLUME: Layout = Layout {
@@ -33,6 +36,7 @@ const ONE_VOLUME: Layout = Layout {
     folder: "/srv/generations",
     make: "lvcreate -q -y -L 1g -n shared vsh; mkfs.ext4 -q /dev/vsh/shared
            echo '/dev/vsh/shared /srv ext4 defaults,nofail 0 2' >>/etc/fstab; mount /srv; sync -f /etc",
+    fills: "/srv",
 };
 
 /// What breaks it, in the middle of the transfer.
@@ -137,11 +141,11 @@ impl Rescue {
             }
             Way::Overflow => {}
             Way::Full => machine(&format!(
-                "cd {}/ldap/incoming-*/tree/
+                "cd {}
                  for megabytes in 512 512 256 128 64 32 16 8 4 2 1; do
                      fallocate -l \"${{megabytes}}m\" \"$(mktemp .filler-XXX)\" || true
                  done",
-                self.layout.folder
+                self.layout.fills
             ))?,
             Way::Killed => {
                 self.master.kill()?;
@@ -153,6 +157,7 @@ impl Rescue {
             }
         }
         let job = self.master.ended(&id)?;
+        machine("rm -f /srv/.filler-*")?;
         if way == Way::Overflow {
             machine("lvremove -q -y vsh/filler")?;
             ensure!(job["why"]["code"] == "VSJ0567", "{job}");
