@@ -103,7 +103,8 @@ impl Incoming {
 
     /// Its tree.
     pub(super) fn base_tree(&self) -> io::Result<Option<PathBuf>> {
-        Ok(self.base()?.map(|(folder, _)| folder.join("tree")))
+        let base = Generation::read(&self.folder)?.base;
+        Ok(base.map(|base| self.guest.join(base).join("tree")))
     }
 
     /// Does what waits for the disk, apart from what must not wait.
@@ -208,7 +209,11 @@ fn begin(at: &Incoming, work: &Work, now: Timestamp) -> io::Result<Outputs> {
 
 /// It goes with all that is in it. If it has taken the place of the generation before there is no way back, and it becomes one.
 pub(super) fn remove(at: &Incoming) -> io::Result<Outputs> {
-    let base = at.base_tree().ok().flatten();
+    let base = match at.base_tree() {
+        // Nothing was begun, since what was chosen is written down first; or it does not matter.
+        Err(why) if is_gone(&why) || !at.generations.kind.replaces() => None,
+        known => known?,
+    };
     if at.generations.kind.remove(&at.tree(), base.as_deref())? == Removed::Settled {
         return seal(at, &fs::read_to_string(at.folder.join("name"))?);
     }
