@@ -70,7 +70,7 @@ fn tree() -> anyhow::Result<Tree> {
     Ok(tree)
 }
 
-/// What tells one content of the guest from another, file by file; but for what it writes itself when it starts.
+/// What tells one content of the guest from another, file by file, but for what it rewrites each second.
 const CONTENT: &str = r"export LC_ALL=C
     cd /var/lib/machines/web && find . -xdev -type f ! -name alive -print0 | sort -z | xargs -0 sha256sum | tr -c ' -~\n' '?'";
 
