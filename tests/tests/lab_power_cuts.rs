@@ -116,6 +116,10 @@ fn a_move_whose_hosts_lose_their_power_at_any_moment_is_done_or_as_before() -> a
             let now = site.lab.run(at, CONTENT)?;
             let differs: Vec<_> = now.lines().filter(|line| !content.contains(line)).collect();
             ensure!(now == content, "{at} has something else: {differs:?}");
+            until("what it left is purged", || {
+                let locks = site.vsjob(&["locks", "--json"])?.json()?;
+                Ok(locks["locks"].as_array().is_some_and(Vec::is_empty))
+            })?;
             site.is_in_order()?;
             Ok(moved)
         };
