@@ -149,6 +149,16 @@ pub fn make_volume(storage: &Driver, host: &dyn Host, guest: &str) -> anyhow::Re
     host.run(&make.text, &[guest]).map(drop)
 }
 
+/// What a guest has done since it was filled: a file is new, one has another content, and one is gone.
+///
+/// # Errors
+/// It was not filled.
+pub fn go_on(root: &Path) -> anyhow::Result<()> {
+    std::fs::write(root.join("var/lib/data/7"), "entry 8\n")?;
+    std::fs::write(root.join("new"), "new\n")?;
+    Ok(std::fs::remove_file(root.join("var/lib/data/3"))?)
+}
+
 /// What a host says of the guest `$1`: whether it has its root and its definition, starts it when it boots, and runs it.
 const STATE: &str = r#"
     says() { if "$@"; then echo yes; else echo no; fi; }

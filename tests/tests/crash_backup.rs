@@ -46,9 +46,7 @@ impl Backup {
         guests::copy(&life.folder.join("state/generations"), &kept)?;
         let all = generations(&kept).list(&guest);
         let last = all.last().context("no generation")?.0.clone();
-        std::fs::write(reference.path().join("var/lib/data/7"), "entry 8\n")?;
-        std::fs::write(reference.path().join("new"), "new\n")?;
-        std::fs::remove_file(reference.path().join("var/lib/data/3"))?;
+        guests::go_on(reference.path())?;
         Ok(Self {
             mode,
             storage,

@@ -140,6 +140,7 @@ impl Rescue {
                 cancel()?;
             }
             Way::Overflow => {}
+            // Each as large as there is still room for; the last ones have none.
             Way::Full => machine(&format!(
                 "cd {}
                  for megabytes in 512 512 256 128 64 32 16 8 4 2 1; do

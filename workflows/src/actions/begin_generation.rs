@@ -10,7 +10,9 @@ use vsjob_workers::Context;
 
 use super::argument;
 use super::seal_generation::seal;
-use crate::generation::{Facts, Generation, GenerationName, Generations, Removed, end_orphans, is_gone};
+use crate::generation::{
+    Facts, Generation, GenerationName, Generations, INCOMING, Removed, end_orphans, is_gone,
+};
 use crate::planner::master_action;
 use crate::{CpuPercent, DeviceName, GuestName, Line, Megabytes, Ref, SnapshotMode, TreeKind, YesNo};
 
@@ -58,7 +60,7 @@ impl Incoming {
         };
         let guest = generations.folder.join(argument(work, "guest"));
         Self {
-            folder: guest.join(format!("incoming-{}", work.job.short())),
+            folder: guest.join(format!("{INCOMING}{}", work.job.short())),
             guest,
             generations,
         }
@@ -68,7 +70,7 @@ impl Incoming {
     pub(super) fn in_place(work: &Work) -> Self {
         let place = PathBuf::from(argument(work, "place"));
         Self {
-            folder: place.join(format!("incoming-{}", work.job.short())),
+            folder: place.join(format!("{INCOMING}{}", work.job.short())),
             generations: Generations {
                 folder: place.clone(),
                 kind: argument(work, "tree").parse().unwrap_or_default(),

@@ -22,6 +22,9 @@ mod sealed;
 mod tree;
 mod volume;
 
+/// What the folder of a generation is called while it is received, before its job's id.
+pub(crate) const INCOMING: &str = "incoming-";
+
 pub use keep::Keep;
 pub use manifest::Difference;
 pub(crate) use manifest::{Count, Manifest, room};

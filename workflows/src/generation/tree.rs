@@ -30,7 +30,7 @@ pub enum TreeKind {
     ThinVolume,
 }
 
-/// What the name of a tree says is gone, or something else became of it.
+/// What became of a tree that was to be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Removed {
     /// It is gone.

@@ -10,13 +10,11 @@ use std::path::{Path, PathBuf};
 use vsjob_engine::Outputs;
 use vsjob_workers::run_here;
 
+use super::INCOMING;
 use super::tree::Removed;
 
 /// Where volumes are mounted, beside the folders of the guests.
 const MOUNTS: &str = ".volumes";
-
-/// What a folder is called, behind its job, while a generation is received into it.
-const INCOMING: &str = "incoming-";
 
 /// The volume that a tree is.
 pub(super) struct Volume<'a> {
