@@ -164,8 +164,9 @@ fn a_batch_whose_master_is_killed_at_any_durable_write_makes_one_job_a_guest() -
     };
     let mut master = house.program.master()?;
     house.program.run(&["guest", "adopt"])?.ok()?;
-    let (mut jobs_before, mut points) = (0, 0);
-    for write in 1.. {
+    let (mut jobs_before, mut points, mut write) = (0, 0, 0);
+    loop {
+        write += 1;
         fate.dies_at(write, write % 2 == 0)?;
         let order = if write % 2 == 0 {
             "guest-start"
@@ -184,6 +185,15 @@ fn a_batch_whose_master_is_killed_at_any_durable_write_makes_one_job_a_guest() -
             std::thread::park_timeout(Duration::from_millis(20));
         }
         let ended = vsjob_tests::program::said(waits.wait_with_output()?)?;
+        // It died of something else that it wrote, before it could be asked: that tells nothing.
+        if ended.err.contains("VSJ0502") && fate.end()? {
+            if !died {
+                master.was_killed()?;
+                master = house.program.master()?;
+            }
+            write -= 1;
+            continue;
+        }
         ensure!(ended.status.success(), "killed at write {write}: {ended:?}");
         for (guest, host) in [("ldap", 1), ("www", 1), ("dns", 2)] {
             ensure!(
