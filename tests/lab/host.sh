@@ -56,7 +56,8 @@ host_supervise() {
 host_life() {
   local host=$1 at=$dir/hosts/$1 rc=0
   cable_of_host "$host"
-  mount -o loop,noatime "$at/disk" "$at/root"
+  # What is not synced is lost with the power, however slow a test is.
+  mount -o loop,noatime,commit=300 "$at/disk" "$at/root"
   if is_vm "$host"; then
     network_of_vm
     cable_into_vm

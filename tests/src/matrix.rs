@@ -54,9 +54,11 @@ impl Share {
     pub const ALL: Self = Self { one_in: 1 };
     /// For long operations, and those that are made of the steps of others.
     pub const THIRD: Self = Self { one_in: 3 };
-    /// For real hosts, on which a point costs seconds.
+    /// For operations that are made of the steps of others.
     pub const TENTH: Self = Self { one_in: 10 };
-    /// The same for operations that are made of the steps of others.
+    /// For real hosts, on which a point costs seconds, and storages that are tried one by one elsewhere.
+    pub const TWENTIETH: Self = Self { one_in: 20 };
+    /// For operations on real hosts that are made of the steps of others.
     pub const THIRTIETH: Self = Self { one_in: 30 };
 
     /// The share of these.

@@ -8,7 +8,7 @@ use vsjob_tests::chaos::{self, Length, Seed};
 use vsjob_tests::figures;
 
 /// When a run of all tests draws its last round: with what has to be made up, and the end, it takes ten minutes or so.
-const LONGEST: Duration = Duration::from_secs(540);
+const LONGEST: Duration = Duration::from_secs(480);
 
 #[test]
 fn whatever_befalls_the_pool_nothing_is_lost_and_nothing_stays_half_way() -> anyhow::Result<()> {

@@ -88,14 +88,14 @@ const FOLDERS: Worlds = Worlds::PaperWith(&[":storage=dir", ":storage=dir"]);
 
 #[test]
 fn a_move_between_plain_folders_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
-    matrix::crash_matrix(&Move::from(&DIR, &FOLDERS)?, &FOLDERS, Share::TENTH)?
-        .tell("move between plain folders on paper hosts", (15, 20))
+    matrix::crash_matrix(&Move::from(&DIR, &FOLDERS)?, &FOLDERS, Share::TWENTIETH)?
+        .tell("move between plain folders on paper hosts", (8, 15))
 }
 
 #[test]
 fn a_move_between_plain_folders_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
-    faults::fault_matrix(&Move::from(&DIR, &FOLDERS)?, &FOLDERS, Share::TENTH)?
-        .tell("move between plain folders on paper hosts", (8, 3, 6))
+    faults::fault_matrix(&Move::from(&DIR, &FOLDERS)?, &FOLDERS, Share::TWENTIETH)?
+        .tell("move between plain folders on paper hosts", (5, 2, 3))
 }
 
 /// Hosts whose guests are on LVM.
@@ -103,26 +103,26 @@ const VOLUMES: Worlds = Worlds::PaperWith(&[":storage=lvm", ":storage=lvm-thin"]
 
 #[test]
 fn a_move_between_logical_volumes_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
-    matrix::crash_matrix(&Move::from(&LVM, &VOLUMES)?, &VOLUMES, Share::TENTH)?
-        .tell("move between logical volumes on paper hosts", (15, 20))
+    matrix::crash_matrix(&Move::from(&LVM, &VOLUMES)?, &VOLUMES, Share::TWENTIETH)?
+        .tell("move between logical volumes on paper hosts", (8, 15))
 }
 
 #[test]
 fn a_move_between_logical_volumes_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
-    faults::fault_matrix(&Move::from(&LVM, &VOLUMES)?, &VOLUMES, Share::TENTH)?
-        .tell("move between logical volumes on paper hosts", (8, 3, 6))
+    faults::fault_matrix(&Move::from(&LVM, &VOLUMES)?, &VOLUMES, Share::TWENTIETH)?
+        .tell("move between logical volumes on paper hosts", (5, 2, 3))
 }
 
 #[test]
 fn on_real_hosts_a_move_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    matrix::crash_matrix(&Move::on(&worlds)?, &worlds, Share::TENTH)?.tell("move on real hosts", (15, 20))
+    matrix::crash_matrix(&Move::on(&worlds)?, &worlds, Share::TWENTIETH)?.tell("move on real hosts", (8, 15))
 }
 
 #[test]
 fn on_real_hosts_a_move_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    faults::fault_matrix(&Move::on(&worlds)?, &worlds, Share::TENTH)?.tell("move on real hosts", (8, 3, 6))
+    faults::fault_matrix(&Move::on(&worlds)?, &worlds, Share::TWENTIETH)?.tell("move on real hosts", (5, 2, 3))
 }

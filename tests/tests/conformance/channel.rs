@@ -55,8 +55,11 @@ pub(crate) async fn a_channel_that_is_killed_while_it_waits_answers_nothing_that
             .trim()
             .to_owned();
         // As a host does that goes down: in any order, and not all at the same time.
+        // It may be about to wait.
         bench.ground.run(&format!(
-            "kill -KILL $(grep -lx \"PPid:[[:space:]]*{channel}\" /proc/[0-9]*/status | sed 's,[^0-9]*\\([0-9]*\\).*,\\1,')"
+            "until kill -KILL $(grep -lsx \"PPid:[[:space:]]*{channel}\" /proc/[0-9]*/status |
+                 sed 's,[^0-9]*\\([0-9]*\\).*,\\1,') 2>/dev/null
+             do sleep 0.05; done"
         ))?;
         if let Ok(answer) = bench.read("echo next", &[], MOMENT).await? {
             assert_eq!((answer.code, answer.stdout.whole()), (0, Some(&b"next\n"[..])));
