@@ -124,5 +124,6 @@ fn on_real_hosts_a_move_killed_at_a_durable_write_is_done_or_as_before() -> anyh
 fn on_real_hosts_a_move_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    faults::fault_matrix(&Move::on(&worlds)?, &worlds, Share::TWENTIETH)?.tell("move on real hosts", (5, 2, 3))
+    faults::fault_matrix(&Move::on(&worlds)?, &worlds, Share::TWENTIETH)?
+        .tell("move on real hosts", (5, 2, 3))
 }
