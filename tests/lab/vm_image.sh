@@ -93,7 +93,7 @@ vm_disk_fill() {
 }
 
 vm_tree_configure() {
-  local tree=$1 key=$2 units=$1/etc/systemd/system
+  local tree=$1 key=$2 units=$1/etc/systemd/system unit
   install -D -m 755 "$HERE/vm-network" "$tree/usr/local/lib/lab/network"
   # The console is an sshd under another name, so that what befalls the host's sshd does not befall it.
   cp "$tree/usr/sbin/sshd" "$tree/usr/local/sbin/lab-console"
@@ -155,8 +155,18 @@ ExecStart=/bin/sh -c 'cat /proc/sys/kernel/random/boot_id >/dev/ttyS1'
 [Install]
 WantedBy=multi-user.target
 END
-  # A quarter of an emulated boot, for snapshots that nobody makes.
-  ln -s /dev/null "$units/e2scrub_reap.service"
+  # Half of an emulated boot, for what nobody uses here; and the devices that udev knows without being told of them again.
+  for unit in e2scrub_reap.service systemd-{sysusers,binfmt,random-seed,update-utmp,pstore}.service \
+    modprobe@{configfs,drm,efi_pstore}.service {dev-hugepages,dev-mqueue,sys-kernel-{debug,tracing,config}}.mount \
+    proc-sys-fs-binfmt_misc.automount; do
+    ln -s /dev/null "$units/$unit"
+  done
+  mkdir "$units/systemd-udev-trigger.service.d"
+  cat >"$units/systemd-udev-trigger.service.d/lab.conf" <<'END'
+[Service]
+ExecStart=
+ExecStart=udevadm trigger --action=add --subsystem-match=block --subsystem-match=net --subsystem-match=misc
+END
   # Both sshd want /run/sshd, and neither takes it with it.
   mkdir "$units/ssh.service.d"
   printf '[Service]\nRuntimeDirectoryPreserve=yes\n' >"$units/ssh.service.d/lab.conf"
