@@ -126,12 +126,7 @@ const MAKE: &str = r#"
 /// The host refuses.
 pub fn settle_in(storage: &Driver, host: &dyn Host, reference: &Path) -> anyhow::Result<()> {
     make_volume(storage, host, "ldap")?;
-    let status = Command::new("cp")
-        .arg("-a")
-        .arg(reference.join("."))
-        .arg(host.path("var/lib/machines/ldap"))
-        .status()?;
-    ensure!(status.success(), "cp: {status}");
+    host.put(reference, "var/lib/machines/ldap")?;
     host.write(
         "etc/systemd/nspawn/ldap.nspawn",
         "[Exec]\nBoot=yes\nPrivateUsers=no\n[Network]\nBridge=br0\n",
@@ -281,7 +276,7 @@ pub fn take(host: &dyn Host, tree: &str, reference: &Path) -> anyhow::Result<()>
 /// # Errors
 /// Names the first differences.
 pub fn same(reference: &Path, host: &dyn Host, copy: &str) -> anyhow::Result<()> {
-    let (rsync, root) = host.onlooker("rsync")?;
+    let (rsync, root) = host.rsync()?;
     compare(rsync, reference, &root.join(copy), &[]).with_context(|| format!("{copy} on {}", host.name()))
 }
 
@@ -343,25 +338,22 @@ fn compare(mut rsync: Command, reference: &Path, tree: &Path, more: &[&str]) -> 
 /// # Errors
 /// Names what is there.
 pub fn nothing_left(host: &dyn Host, expected: &[&str]) -> anyhow::Result<()> {
-    let mut left = Vec::new();
+    let mut found = Vec::new();
     for folder in [
         "var/lib/machines",
-        "etc/paper/lvm/vsh",
         "etc/systemd/nspawn",
         "var/lib/vsjob/jobs",
         "var/lib/vsjob/templates",
     ] {
-        let Ok(entries) = std::fs::read_dir(host.path(folder)) else {
-            continue;
-        };
-        for entry in entries {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            // The lock of the file of keys stays, as that file does; and systemd's, of an image that it has run.
-            let is_lock = name == "authorized.lock" || name.starts_with(".#");
-            let is_group = folder == "etc/paper/lvm/vsh" && ["pool", "tags"].contains(&name.as_str());
-            if !is_lock && !is_group && !expected.iter().any(|start| name.starts_with(start)) {
-                left.push(format!("{folder}/{name}"));
-            }
+        found.extend(host.names(folder)?.into_iter().map(|name| (folder, name)));
+    }
+    found.extend(host.volumes()?.into_iter().map(|name| ("volumes", name)));
+    let mut left = Vec::new();
+    for (place, name) in found {
+        // The lock of the file of keys stays, as that file does; and systemd's, of an image that it has run.
+        let is_lock = name == "authorized.lock" || name.starts_with(".#");
+        if !is_lock && !expected.iter().any(|start| name.starts_with(start)) {
+            left.push(format!("{place}/{name}"));
         }
     }
     let keys = host.read("root/.ssh/authorized_keys").unwrap_or_default();

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use vsjob_engine::{HostName, StepNo};
 
 use crate::lab_pool::Labs;
@@ -79,7 +79,8 @@ pub trait Host: Send + Sync {
     /// Its name.
     fn name(&self) -> &HostName;
 
-    /// Where this machine finds a file of the host that is up, by its path without the leading slash.
+    /// Where this machine finds a file of the host that is up, by its path without the leading slash. Nowhere, if the host is
+    /// a virtual machine.
     fn path(&self, path: &str) -> PathBuf;
 
     /// Runs a text in `sh` on the host, with `args` as its `$1` and so on, and answers what it wrote. Paths in it begin
@@ -100,6 +101,14 @@ pub trait Host: Send + Sync {
     /// # Errors
     /// The host is down.
     fn onlooker(&self, program: &str) -> anyhow::Result<(Command, PathBuf)>;
+
+    /// An `rsync` of this machine that sees this machine's files, and what it calls the root of the host.
+    ///
+    /// # Errors
+    /// The host is down.
+    fn rsync(&self) -> anyhow::Result<(Command, PathBuf)> {
+        self.onlooker("rsync")
+    }
 
     /// Returns when the host is up, should it be going down or coming up.
     ///
@@ -130,6 +139,47 @@ pub trait Host: Send + Sync {
             std::fs::create_dir_all(folder)?;
         }
         std::fs::write(&path, text).with_context(|| path.display().to_string())
+    }
+
+    /// Copies a file of this machine, or what is in a folder, to that path of the host, with everything that they have.
+    ///
+    /// # Errors
+    /// It cannot be copied.
+    fn put(&self, from: &Path, to: &str) -> anyhow::Result<()> {
+        let from = if from.is_dir() {
+            from.join(".")
+        } else {
+            from.to_owned()
+        };
+        let copied = Command::new("cp")
+            .arg("-a")
+            .args([&from, &self.path(to)])
+            .status()?;
+        ensure!(copied.success(), "cp: {copied}");
+        Ok(())
+    }
+
+    /// The names in a folder; none, if there is no such folder.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn names(&self, folder: &str) -> anyhow::Result<Vec<String>> {
+        let Ok(entries) = std::fs::read_dir(self.path(folder)) else {
+            return Ok(Vec::new());
+        };
+        entries
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect()
+    }
+
+    /// The names of its logical volumes.
+    ///
+    /// # Errors
+    /// It does not tell.
+    fn volumes(&self) -> anyhow::Result<Vec<String>> {
+        let mut names = self.names("etc/paper/lvm/vsh")?;
+        names.retain(|name| !["pool", "tags"].contains(&name.as_str()));
+        Ok(names)
     }
 
     /// Orders a fault for the next time that side of that step is launched on the host.

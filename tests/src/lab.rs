@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context, ensure};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tempfile::TempDir;
+use vsjob_engine::HostName;
 
 use crate::needs;
 
@@ -71,6 +72,16 @@ impl Lab {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Whether that host is a virtual machine.
+    #[must_use]
+    pub fn is_vm(&self, host: &HostName) -> bool {
+        self.folder()
+            .join("hosts")
+            .join(host.as_str())
+            .join("vm")
+            .exists()
     }
 
     /// How long a master may wait for a line to its hosts, and how often it has to hear of them, in seconds: an emulated
@@ -252,6 +263,11 @@ impl Lab {
 
     fn tool(&self, command: &str) -> Command {
         Self::tool_in(self.folder(), command)
+    }
+
+    /// What OpenSSH is for other programs, for the consoles of a lab in that folder: words that a host and a command follow.
+    pub(crate) fn line_into(folder: &Path) -> String {
+        format!("{TOOL} run --dir {} --", folder.display())
     }
 
     /// The lab's tool, for one in that folder.

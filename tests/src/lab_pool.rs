@@ -12,7 +12,9 @@ use vsjob_engine::HostName;
 use crate::hosts::{Host, World, on_all};
 use crate::lab::{Lab, succeeded};
 use crate::master::Life;
+use crate::needs;
 use crate::site;
+use crate::vm_host::VmHost;
 
 /// Labs that are lent out.
 pub struct Labs {
@@ -27,11 +29,30 @@ impl Labs {
     /// # Errors
     /// It could, and yet it failed.
     pub fn up(hosts: u8) -> anyhow::Result<Option<Self>> {
+        Self::up_with_vms(hosts, 0)
+    }
+
+    /// The same, and the last `vms` hosts are virtual machines with a volume group, for who has asked for matrices on them.
+    ///
+    /// # Errors
+    /// As [`Labs::up`].
+    pub fn of_vms(hosts: u8, vms: u8) -> anyhow::Result<Option<Self>> {
+        if !matches!(std::env::var("VSJOB_MATRIX").as_deref(), Ok("vms" | "all")) {
+            needs::skip("VSJOB_MATRIX=vms (a quarter of an hour each, where processors are emulated)");
+            return Ok(None);
+        }
+        Self::up_with_vms(hosts, vms)
+    }
+
+    fn up_with_vms(hosts: u8, vms: u8) -> anyhow::Result<Option<Self>> {
         let mut labs = Vec::new();
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
-            let Some(lab) = Lab::up(hosts)? else {
+            let Some(lab) = Lab::up_with_vms(hosts, vms)? else {
                 return Ok(None);
             };
+            for number in hosts - vms + 1..=hosts {
+                lab.run(&called(number), "vgcreate -q vsh /dev/vdb")?;
+            }
             labs.push(lab);
         }
         Ok(Some(Self {
@@ -55,7 +76,7 @@ impl Labs {
         drop(free);
         let world = LabWorld {
             hosts: (1..=self.hosts)
-                .map(|number| LabHost::of(&lab, &format!("vsh-{number:02}")))
+                .map(|number| host(&lab, &called(number)))
                 .collect::<anyhow::Result<_>>()?,
             folder: tempfile::Builder::new().prefix("vsjob-world-").tempdir()?,
             lab: Some(lab),
@@ -72,7 +93,7 @@ impl Labs {
 
 /// A lab that is lent out. Dropped, it is given back.
 pub struct LabWorld<'a> {
-    hosts: Vec<LabHost>,
+    hosts: Vec<Box<dyn Host>>,
     folder: TempDir,
     lab: Option<Lab>,
     labs: &'a Labs,
@@ -82,10 +103,18 @@ impl LabWorld<'_> {
     fn configure(&self) -> anyhow::Result<()> {
         let lab = self.lab.as_ref().context("it was given back")?;
         let folder = self.folder.path();
-        std::fs::copy(lab.slaves_conf(), folder.join("slaves.conf"))?;
+        let hosts = std::fs::read_to_string(lab.slaves_conf())?;
+        let hosts = hosts.lines().map(|line| match line.split_once(':') {
+            Some((host, _)) if host.parse().is_ok_and(|host| lab.is_vm(&host)) => {
+                line.replace("btrfs", "lvm") + "\n"
+            }
+            _ => format!("{line}\n"),
+        });
+        std::fs::write(folder.join("slaves.conf"), hosts.collect::<String>())?;
+        let (connect, alive) = lab.patience();
         let settings = format!(
             "[master]\nstate = \"{0}/state\"\nsocket = \"{0}/vsjob.sock\"\n\
-             [ssh]\nconfig = \"{1}\"\ncontrol-directory = \"{0}/ssh\"\nconnect-timeout = \"3s\"\nkeep-alive = \"1s\"\n",
+             [ssh]\nconfig = \"{1}\"\ncontrol-directory = \"{0}/ssh\"\nconnect-timeout = \"{connect}s\"\nkeep-alive = \"{alive}s\"\n",
             folder.display(),
             lab.ssh_config().display()
         );
@@ -99,12 +128,18 @@ impl World for LabWorld<'_> {
     }
 
     fn hosts(&self) -> Vec<&dyn Host> {
-        self.hosts.iter().map(|host| host as &dyn Host).collect()
+        self.hosts.iter().map(Box::as_ref).collect()
     }
 
     fn life(&self, operation: &str, args: &[(&str, &str)]) -> Life {
+        let is_slow = |lab: &Lab| self.hosts.iter().any(|host| lab.is_vm(host.name()));
         Life {
             lab: self.lab.as_ref().map(|lab| lab.folder().to_owned()),
+            hurry: if self.lab.as_ref().is_some_and(is_slow) {
+                2
+            } else {
+                5
+            },
             ..Life::new(self.folder(), operation, args)
         }
     }
@@ -121,7 +156,7 @@ impl Drop for LabWorld<'_> {
 /// A real host.
 pub struct LabHost {
     name: HostName,
-    lab: PathBuf,
+    pub(crate) lab: PathBuf,
 }
 
 /// Ends every guest and removes all that is ours, or that a test has left.
@@ -134,6 +169,10 @@ const CLEAN: &str = r#"
         /etc/systemd/system/systemd-nspawn@*.service.d /var/lib/vsjob /fault
     systemctl daemon-reload
     systemctl reset-failed
+    if command -v lvremove >/dev/null; then
+        for folder in $(findmnt -rno TARGET,SOURCE | awk '$2 ~ "^/dev/mapper/vsh-" { print $1 }'); do umount "$folder"; done
+        lvremove -q -f -y vsh
+    fi
     for root in $(find /var/lib/machines -mindepth 1 -maxdepth 1); do
         btrfs -q property set "$root" ro false 2>/dev/null || true
         btrfs -q subvolume delete "$root" 2>/dev/null || rm -rf "$root"
@@ -157,7 +196,7 @@ fn clean(host: &dyn Host) -> anyhow::Result<()> {
             "fault/launch_fault.sh",
         ),
     ] {
-        std::fs::copy(&from, host.path(to)).with_context(|| from.display().to_string())?;
+        host.put(&from, to).with_context(|| from.display().to_string())?;
     }
     Ok(())
 }
@@ -241,7 +280,12 @@ impl Host for LabHost {
 /// # Errors
 /// That is no name.
 pub fn host(lab: &Lab, name: &str) -> anyhow::Result<Box<dyn Host>> {
-    Ok(Box::new(LabHost::of(lab, name)?))
+    let host = LabHost::of(lab, name)?;
+    Ok(if lab.is_vm(host.name()) {
+        Box::new(VmHost(host))
+    } else {
+        Box::new(host)
+    })
 }
 
 /// The first `count` hosts of a lab.
@@ -249,9 +293,12 @@ pub fn host(lab: &Lab, name: &str) -> anyhow::Result<Box<dyn Host>> {
 /// # Errors
 /// There are too many.
 pub fn hosts(lab: &Lab, count: usize) -> anyhow::Result<Vec<Box<dyn Host>>> {
-    (1..=count)
-        .map(|number| host(lab, &format!("vsh-{number:02}")))
-        .collect()
+    (1..=count).map(|number| host(lab, &called(number))).collect()
+}
+
+/// What the host of that number is called.
+fn called(number: impl std::fmt::Display) -> String {
+    format!("vsh-{number:02}")
 }
 
 /// Reboots a host of the lab in that folder.

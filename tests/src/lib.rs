@@ -25,5 +25,6 @@ pub mod site;
 pub mod sshd;
 pub mod sweep;
 pub mod tree;
+pub mod vm_host;
 pub mod vm_master;
 pub mod witness;

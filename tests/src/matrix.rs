@@ -60,6 +60,8 @@ impl Share {
     pub const TWENTIETH: Self = Self { one_in: 20 };
     /// For operations on real hosts that are made of the steps of others.
     pub const THIRTIETH: Self = Self { one_in: 30 };
+    /// For virtual machines, on which a point costs minutes.
+    pub const HUNDREDTH: Self = Self { one_in: 100 };
 
     /// The share of these.
     ///
@@ -76,7 +78,7 @@ impl Share {
 
     /// The share of the lives in which a step fails, and the share of the points of each: together they are this one.
     fn of_lives(self) -> (Self, Self) {
-        let lives = self.one_in.min(3);
+        let lives = self.one_in.isqrt().max(self.one_in.min(3));
         let points = self.one_in / lives;
         (Self { one_in: lives }, Self { one_in: points })
     }

@@ -220,3 +220,23 @@ fn on_real_hosts_a_cold_backup_with_a_fault_in_a_step_is_done_or_as_before() -> 
     faults::fault_matrix(&Backup::on(&BTRFS, &worlds, "cold")?, &worlds, Share::THIRTIETH)?
         .tell("backup, cold, on real hosts", (1, 1, 1))
 }
+
+#[test]
+fn on_virtual_machines_a_cold_backup_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
+    let Some(labs) = Labs::of_vms(1, 1)? else {
+        return Ok(());
+    };
+    let worlds = Worlds::Lab(labs);
+    matrix::crash_matrix(&Backup::on(&LVM, &worlds, "cold")?, &worlds, Share::THIRTIETH)?
+        .tell("backup, cold, from a virtual machine", (3, 1))
+}
+
+#[test]
+fn on_virtual_machines_a_cold_backup_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
+    let Some(labs) = Labs::of_vms(1, 1)? else {
+        return Ok(());
+    };
+    let worlds = Worlds::Lab(labs);
+    faults::fault_matrix(&Backup::on(&LVM, &worlds, "cold")?, &worlds, Share::TENTH)?
+        .tell("backup, cold, from a virtual machine", (2, 1, 1))
+}

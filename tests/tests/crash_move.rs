@@ -127,3 +127,24 @@ fn on_real_hosts_a_move_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow:
     faults::fault_matrix(&Move::on(&worlds)?, &worlds, Share::TWENTIETH)?
         .tell("move on real hosts", (5, 2, 3))
 }
+
+/// From a fast host onto a logical volume of a virtual machine.
+#[test]
+fn on_virtual_machines_a_move_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
+    let Some(labs) = Labs::of_vms(2, 1)? else {
+        return Ok(());
+    };
+    let worlds = Worlds::Lab(labs);
+    matrix::crash_matrix(&Move::on(&worlds)?, &worlds, Share::HUNDREDTH)?
+        .tell("move onto a virtual machine", (3, 2))
+}
+
+#[test]
+fn on_virtual_machines_a_move_with_a_fault_in_a_step_is_done_or_as_before() -> anyhow::Result<()> {
+    let Some(labs) = Labs::of_vms(2, 1)? else {
+        return Ok(());
+    };
+    let worlds = Worlds::Lab(labs);
+    faults::fault_matrix(&Move::on(&worlds)?, &worlds, Share::THIRTIETH)?
+        .tell("move onto a virtual machine", (3, 1, 2))
+}

@@ -62,6 +62,12 @@ fn duration(what: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Duratio
     Ok(clock.now().since(begin))
 }
 
+/// For who has asked for hours of it.
+#[expect(clippy::print_stdout, reason = "seen with --nocapture alone")]
+fn tell(round: u32, done: bool) {
+    println!("round {round}: {}", if done { "done" } else { "as before" });
+}
+
 /// A tiny guest with all that a tree can have in it, and some that takes a moment.
 fn tree() -> anyhow::Result<Tree> {
     let tree = Tree::of(Template::Tiny)?;
@@ -117,8 +123,9 @@ fn a_move_whose_hosts_lose_their_power_at_any_moment_is_done_or_as_before() -> a
             let differs: Vec<_> = now.lines().filter(|line| !content.contains(line)).collect();
             ensure!(now == content, "{at} has something else: {differs:?}");
             until("what it left is purged", || {
-                let locks = site.vsjob(&["locks", "--json"])?.json()?;
-                Ok(locks["locks"].as_array().is_some_and(Vec::is_empty))
+                let status = site.vsjob(&["status", "--json"])?.json()?;
+                let jobs = status["jobs"].as_array().context("no jobs")?;
+                Ok(jobs.iter().all(|job| job["over"] == true))
             })?;
             site.is_in_order()?;
             Ok(moved)
@@ -129,6 +136,7 @@ fn a_move_whose_hosts_lose_their_power_at_any_moment_is_done_or_as_before() -> a
             done += 1;
             std::mem::swap(&mut lives, &mut other);
         }
+        tell(round, moved);
     }
     figures::tell(format_args!(
         "{rounds} power cuts of hosts in a move: {done} were done, the others as before"
@@ -189,6 +197,7 @@ fn a_backup_whose_master_loses_its_power_at_any_moment_is_done_or_as_before() ->
         };
         let now = tried().with_context(|| format!("round {round}"))?;
         done += u32::from(now != last);
+        tell(round, now != last);
         last = now;
     }
     figures::tell(format_args!(
