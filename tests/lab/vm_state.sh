@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # lab sets dir, id, host and the like
-# Booting a VM takes half a minute where it is emulated, so a new VM host goes on from a state that was saved when it had
+# Booting a VM takes twenty seconds where it is emulated, so a new VM host goes on from a state that was saved when it had
 # booted: its disk and its memory. Each host number has a state of its own, made when it is first wanted, so that no two
 # hosts of a lab share the id of a boot or a machine. What differs from lab to lab, vm_introduce brings. Sourced by lab.
 

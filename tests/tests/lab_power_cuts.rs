@@ -62,6 +62,15 @@ fn duration(what: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Duratio
     Ok(clock.now().since(begin))
 }
 
+/// Waits until what a move left is purged. A purge that meets the next move would be put off until another day.
+fn nothing_waits(site: &Site) -> anyhow::Result<()> {
+    until("what it left is purged", || {
+        let status = site.vsjob(&["status", "--json"])?.json()?;
+        let jobs = status["jobs"].as_array().context("no jobs")?;
+        Ok(jobs.iter().all(|job| job["over"] == true))
+    })
+}
+
 /// For who has asked for hours of it.
 #[expect(clippy::print_stdout, reason = "seen with --nocapture alone")]
 fn tell(round: u32, done: bool) {
@@ -99,6 +108,7 @@ fn a_move_whose_hosts_lose_their_power_at_any_moment_is_done_or_as_before() -> a
             .map(drop)
     })?;
     std::mem::swap(&mut lives, &mut other);
+    nothing_waits(&site)?;
     let (mut moments, mut done) = (Moments::new(longest)?, 0);
     for round in 1..=rounds {
         let id = site.submit(&[&move_to(other)[..], &grace].concat())?;
@@ -122,11 +132,7 @@ fn a_move_whose_hosts_lose_their_power_at_any_moment_is_done_or_as_before() -> a
             let now = site.lab.run(at, CONTENT)?;
             let differs: Vec<_> = now.lines().filter(|line| !content.contains(line)).collect();
             ensure!(now == content, "{at} has something else: {differs:?}");
-            until("what it left is purged", || {
-                let status = site.vsjob(&["status", "--json"])?.json()?;
-                let jobs = status["jobs"].as_array().context("no jobs")?;
-                Ok(jobs.iter().all(|job| job["over"] == true))
-            })?;
+            nothing_waits(&site)?;
             site.is_in_order()?;
             Ok(moved)
         };
