@@ -4,11 +4,13 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use crate::compiler;
-use crate::program::Program;
+use crate::program::{Master, Program, said};
 
 /// What masters of one folder meet.
 pub struct Fate {
@@ -63,6 +65,45 @@ impl Fate {
     pub fn end(&self) -> anyhow::Result<bool> {
         self.file.write_all_at(&0_i64.to_ne_bytes(), 0)?;
         self.is_met()
+    }
+
+    /// Gives an order, such as `submit evacuate --wait`, whose master dies as [`Fate::dies_at`] says; the next one goes on. Answers
+    /// the master that works at its end, and whether one has died: the order may have had fewer writes.
+    ///
+    /// # Errors
+    /// It does not end well.
+    pub fn befalls(
+        &self,
+        program: &Program,
+        mut master: Master,
+        (write, after): (i64, bool),
+        order: &[&str],
+    ) -> anyhow::Result<(Master, bool)> {
+        loop {
+            self.dies_at(write, after)?;
+            let mut waits = program.command(order);
+            let mut waits = waits.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+            let mut died = false;
+            while waits.try_wait()?.is_none() {
+                if self.is_met()? && !died {
+                    died = true;
+                    master.was_killed()?;
+                    master = program.master()?;
+                }
+                std::thread::park_timeout(Duration::from_millis(20));
+            }
+            let ended = said(waits.wait_with_output()?)?;
+            if self.end()? && !died {
+                died = true;
+                master.was_killed()?;
+                master = program.master()?;
+            }
+            // It may die of something else that it writes, before it can be asked: that tells nothing.
+            if !(died && ended.err.contains("VSJ0502")) {
+                ensure!(ended.status.success(), "killed at write {write}: {ended:?}");
+                return Ok((master, died));
+            }
+        }
     }
 
     /// Their wall clock is that many milliseconds ahead of this machine's; behind it, if there are less than none.

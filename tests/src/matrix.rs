@@ -58,8 +58,10 @@ impl Share {
     pub const TENTH: Self = Self { one_in: 10 };
     /// For real hosts, on which a point costs seconds, and storages that are tried one by one elsewhere.
     pub const TWENTIETH: Self = Self { one_in: 20 };
-    /// For operations on real hosts that are made of the steps of others.
+    /// For faults on real hosts in operations that are made of the steps of others.
     pub const THIRTIETH: Self = Self { one_in: 30 };
+    /// For crashes there: of those there are more.
+    pub const FIFTIETH: Self = Self { one_in: 50 };
     /// For virtual machines, on which a point costs minutes.
     pub const HUNDREDTH: Self = Self { one_in: 100 };
 

@@ -1,7 +1,5 @@
 //! A batch, `--all` in place of `--name`: each guest has a job of its own, and what happens to one does not touch the others.
 
-use std::process::Stdio;
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use vsjob_tests::fate::Fate;
@@ -164,37 +162,16 @@ fn a_batch_whose_master_is_killed_at_any_durable_write_makes_one_job_a_guest() -
     };
     let mut master = house.program.master()?;
     house.program.run(&["guest", "adopt"])?.ok()?;
-    let (mut jobs_before, mut points, mut write) = (0, 0, 0);
-    loop {
-        write += 1;
-        fate.dies_at(write, write % 2 == 0)?;
+    let (mut jobs_before, mut points) = (0, 0);
+    for write in 1.. {
         let order = if write % 2 == 0 {
             "guest-start"
         } else {
             "guest-stop"
         };
-        let mut waits = house.program.command(&["submit", order, "--all", "--wait"]);
-        let mut waits = waits.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-        let mut died = false;
-        while waits.try_wait()?.is_none() {
-            if fate.is_met()? && !died {
-                died = true;
-                master.was_killed()?;
-                master = house.program.master()?;
-            }
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
-        let ended = vsjob_tests::program::said(waits.wait_with_output()?)?;
-        // It died of something else that it wrote, before it could be asked: that tells nothing.
-        if ended.err.contains("VSJ0502") && fate.end()? {
-            if !died {
-                master.was_killed()?;
-                master = house.program.master()?;
-            }
-            write -= 1;
-            continue;
-        }
-        ensure!(ended.status.success(), "killed at write {write}: {ended:?}");
+        let order_all = ["submit", order, "--all", "--wait"];
+        let (next, died) = fate.befalls(&house.program, master, (write, write % 2 == 0), &order_all)?;
+        master = next;
         for (guest, host) in [("ldap", 1), ("www", 1), ("dns", 2)] {
             ensure!(
                 house.runs(guest, host) == (order == "guest-start"),
@@ -207,10 +184,7 @@ fn a_batch_whose_master_is_killed_at_any_durable_write_makes_one_job_a_guest() -
             "killed at write {write}: {jobs_before} jobs, then {jobs_now}"
         );
         jobs_before = jobs_now;
-        if fate.end()? && !died {
-            master.was_killed()?;
-            master = house.program.master()?;
-        } else if !died {
+        if !died {
             break;
         }
         points += 1;

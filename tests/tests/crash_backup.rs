@@ -209,7 +209,7 @@ fn befalls(
 fn on_real_hosts_a_cold_backup_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(1)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    matrix::crash_matrix(&Backup::on(&BTRFS, &worlds, "cold")?, &worlds, Share::THIRTIETH)?
+    matrix::crash_matrix(&Backup::on(&BTRFS, &worlds, "cold")?, &worlds, Share::FIFTIETH)?
         .tell("backup, cold, on real hosts", (2, 1))
 }
 
@@ -227,7 +227,7 @@ fn on_virtual_machines_a_cold_backup_killed_at_a_durable_write_is_done_or_as_bef
         return Ok(());
     };
     let worlds = Worlds::Lab(labs);
-    matrix::crash_matrix(&Backup::on(&LVM, &worlds, "cold")?, &worlds, Share::THIRTIETH)?
+    matrix::crash_matrix(&Backup::on(&LVM, &worlds, "cold")?, &worlds, Share::FIFTIETH)?
         .tell("backup, cold, from a virtual machine", (3, 1))
 }
 

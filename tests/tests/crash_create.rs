@@ -92,7 +92,7 @@ fn a_create_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<
 fn on_real_hosts_a_create_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(2)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    matrix::crash_matrix(&Create::on(&worlds)?, &worlds, Share::THIRTIETH)?
+    matrix::crash_matrix(&Create::on(&worlds)?, &worlds, Share::FIFTIETH)?
         .tell("create on real hosts", (3, 3))
 }
 

@@ -97,6 +97,6 @@ fn a_rename_with_any_fault_in_any_step_is_done_or_as_before() -> anyhow::Result<
 fn on_real_hosts_a_rename_killed_at_a_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
     let Some(labs) = Labs::up(1)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    matrix::crash_matrix(&Rename::on(&worlds)?, &worlds, Share::THIRTIETH)?
+    matrix::crash_matrix(&Rename::on(&worlds)?, &worlds, Share::FIFTIETH)?
         .tell("rename on real hosts", (2, 1))
 }

@@ -247,7 +247,7 @@ fn on_real_hosts_a_guest_that_is_put_back_killed_at_a_durable_write_is_done_or_a
 -> anyhow::Result<()> {
     let Some(labs) = Labs::up(1)? else { return Ok(()) };
     let worlds = Worlds::Lab(labs);
-    matrix::crash_matrix(&PutBack::on(&worlds)?, &worlds, Share::THIRTIETH)?
+    matrix::crash_matrix(&PutBack::on(&worlds)?, &worlds, Share::FIFTIETH)?
         .tell("restore --replace on real hosts", (2, 1))
 }
 

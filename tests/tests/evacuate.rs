@@ -2,8 +2,6 @@
 //! nowhere stays and costs the others nothing.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use vsjob_tests::fate::Fate;
@@ -145,23 +143,11 @@ fn who_was_killed_begins_no_guests_job_twice_and_none_elsewhere() -> anyhow::Res
     let (mut before, mut points, mut write) = (0, 0, 1);
     let (mut from, mut to) = ("vsh-01", "vsh-02");
     loop {
-        fate.dies_at(write, points % 2 == 0)?;
         let host = format!("--host={from}");
         let dst = format!("--dst={to}");
         let order = ["submit", "evacuate", &host, &dst, "--on-budget=proceed", "--wait"];
-        let mut waits = house.program.command(&order);
-        let mut waits = waits.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-        let mut died = false;
-        while waits.try_wait()?.is_none() {
-            if fate.is_met()? && !died {
-                died = true;
-                master.was_killed()?;
-                master = house.program.master()?;
-            }
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
-        let ended = vsjob_tests::program::said(waits.wait_with_output()?)?;
-        ensure!(ended.status.success(), "killed at write {write}: {ended:?}");
+        let (next, died) = fate.befalls(&house.program, master, (write, points % 2 == 0), &order)?;
+        master = next;
         let moves = house.jobs("move")?;
         ensure!(
             moves.len() == before + 2 && house.jobs("evacuate")?.len() == before / 2 + 1,
@@ -180,10 +166,7 @@ fn who_was_killed_begins_no_guests_job_twice_and_none_elsewhere() -> anyhow::Res
         }
         house.program.run(&["host", "maintenance", from, "off"])?.ok()?;
         (from, to) = (to, from);
-        if fate.end()? && !died {
-            master.was_killed()?;
-            master = house.program.master()?;
-        } else if !died {
+        if !died {
             break;
         }
         points += 1;

@@ -1,8 +1,6 @@
 //! A host dies, and its guests come back elsewhere from their newest generations. When it comes back, what it has of them is
 //! put aside, whatever it started meanwhile, and nothing is lost of those that stayed.
 
-use std::process::Stdio;
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use vsjob_tests::fate::Fate;
@@ -205,33 +203,15 @@ fn whenever_the_master_is_killed_each_guest_lives_once_and_its_old_copy_is_fence
     let (mut from, mut to) = (1, 2);
     loop {
         dies(&house, from)?;
-        fate.dies_at(write, points % 2 == 0)?;
         let host = format!("--host=vsh-0{from}");
-        let mut waits = house
-            .program
-            .command(&[&["submit", "recover", &host, "--wait"][..], &DEAD].concat());
-        let mut waits = waits.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-        let mut died = false;
-        while waits.try_wait()?.is_none() {
-            if fate.is_met()? && !died {
-                died = true;
-                master.was_killed()?;
-                master = house.program.master()?;
-            }
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
-        let ended = vsjob_tests::program::said(waits.wait_with_output()?)?;
-        ensure!(ended.status.success(), "killed at write {write}: {ended:?}");
+        let order = [&["submit", "recover", &host, "--wait"][..], &DEAD].concat();
+        let (next, died) = fate.befalls(&house.program, master, (write, points % 2 == 0), &order)?;
+        master = next;
         rounds += 1;
         ensure!(
             house.jobs("restore")?.len() == 2 * rounds,
             "killed at write {write}"
         );
-        let is_over = fate.end()? && !died;
-        if is_over {
-            master.was_killed()?;
-            master = house.program.master()?;
-        }
         house.paper.paper_host(from).reboot()?;
         fenced(&house, 2 * rounds)?;
         for guest in ["ldap", "www"] {
@@ -244,7 +224,7 @@ fn whenever_the_master_is_killed_each_guest_lives_once_and_its_old_copy_is_fence
             .program
             .run(&["host", "maintenance", &format!("vsh-0{from}"), "off"])?
             .ok()?;
-        if !died && !is_over {
+        if !died {
             break;
         }
         (from, to) = (to, from);
