@@ -1,6 +1,5 @@
 //! A batch, `--all` in place of `--name`: each guest has a job of its own, and what happens to one does not touch the others.
 
-
 use anyhow::{Context, ensure};
 use vsjob_tests::fate::Fate;
 use vsjob_tests::figures;

@@ -1,7 +1,6 @@
 //! A host dies, and its guests come back elsewhere from their newest generations. When it comes back, what it has of them is
 //! put aside, whatever it started meanwhile, and nothing is lost of those that stayed.
 
-
 use anyhow::{Context, ensure};
 use vsjob_tests::fate::Fate;
 use vsjob_tests::figures;
