@@ -43,14 +43,15 @@ impl Moments {
         })
     }
 
-    /// Waits for the next.
-    fn pass(&mut self) {
+    /// Waits for the next, and says which that is.
+    fn pass(&mut self) -> String {
         let wait = self.longest.mul_f64(self.random.f64());
         let clock = SystemClock;
         let begin = clock.now();
         while clock.now().since(begin) < wait {
             std::thread::park_timeout(Duration::from_millis(10));
         }
+        format!("after {wait:.1?} of {:.1?}", self.longest)
     }
 }
 
@@ -73,8 +74,8 @@ fn nothing_waits(site: &Site) -> anyhow::Result<()> {
 
 /// For who has asked for hours of it.
 #[expect(clippy::print_stdout, reason = "seen with --nocapture alone")]
-fn tell(round: u32, done: bool) {
-    println!("round {round}: {}", if done { "done" } else { "as before" });
+fn tell(round: u32, at: &str, done: bool) {
+    println!("round {round}, {at}: {}", if done { "done" } else { "as before" });
 }
 
 /// A tiny guest with all that a tree can have in it, and some that takes a moment.
@@ -112,7 +113,7 @@ fn a_move_whose_hosts_lose_their_power_at_any_moment_is_done_or_as_before() -> a
     let (mut moments, mut done) = (Moments::new(longest)?, 0);
     for round in 1..=rounds {
         let id = site.submit(&[&move_to(other)[..], &grace].concat())?;
-        moments.pass();
+        let at = moments.pass();
         let victim = if moments.random.u8(0..3) == 0 { FAST } else { VM };
         site.lab.power_cut(victim)?;
         site.lab.boot(victim)?;
@@ -142,7 +143,7 @@ fn a_move_whose_hosts_lose_their_power_at_any_moment_is_done_or_as_before() -> a
             done += 1;
             std::mem::swap(&mut lives, &mut other);
         }
-        tell(round, moved);
+        tell(round, &format!("{victim} {at}"), moved);
     }
     figures::tell(format_args!(
         "{rounds} power cuts of hosts in a move: {done} were done, the others as before"
@@ -166,6 +167,8 @@ fn a_backup_whose_master_loses_its_power_at_any_moment_is_done_or_as_before() ->
     master.vsjob("guest adopt")?;
     let submit =
         || -> anyhow::Result<String> { Ok(master.vsjob("submit backup --name=ldap")?.trim().to_owned()) };
+    // The first of all takes longer than those whose power is cut.
+    master.ended(&submit()?)?;
     let longest = duration(|| master.ended(&submit()?).map(drop))?;
     let mut last = master.generations("ldap")?;
     ensure!(last.len() == 1);
@@ -174,7 +177,7 @@ fn a_backup_whose_master_loses_its_power_at_any_moment_is_done_or_as_before() ->
         let news = format!("head -c 1000000 /dev/urandom >/var/lib/machines/ldap/var/lib/data/{round}");
         source.run(&news, &[])?;
         let id = submit()?;
-        moments.pass();
+        let at = moments.pass();
         master.power_cut()?;
         master.start()?;
         let tried = || -> anyhow::Result<Vec<String>> {
@@ -203,7 +206,7 @@ fn a_backup_whose_master_loses_its_power_at_any_moment_is_done_or_as_before() ->
         };
         let now = tried().with_context(|| format!("round {round}"))?;
         done += u32::from(now != last);
-        tell(round, now != last);
+        tell(round, &at, now != last);
         last = now;
     }
     figures::tell(format_args!(
