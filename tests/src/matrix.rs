@@ -80,6 +80,7 @@ impl Share {
 
     /// The share of the lives in which a step fails, and the share of the points of each: together they are this one.
     fn of_lives(self) -> (Self, Self) {
+        // Each life is run whole to find its points, so a small share is small in both; a third is one of lives alone.
         let lives = self.one_in.isqrt().max(self.one_in.min(3));
         let points = self.one_in / lives;
         (Self { one_in: lives }, Self { one_in: points })

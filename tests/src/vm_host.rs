@@ -10,7 +10,7 @@ use crate::hosts::Host;
 use crate::lab::{Lab, succeeded};
 use crate::lab_pool::LabHost;
 
-/// One.
+/// What a matrix does to one, and sees of it.
 pub struct VmHost(pub(crate) LabHost);
 
 impl Host for VmHost {

@@ -57,9 +57,11 @@ pub(crate) async fn a_channel_that_is_killed_while_it_waits_answers_nothing_that
         // As a host does that goes down: in any order, and not all at the same time.
         // It may be about to wait.
         bench.ground.run(&format!(
-            "until kill -KILL $(grep -lsx \"PPid:[[:space:]]*{channel}\" /proc/[0-9]*/status |
-                 sed 's,[^0-9]*\\([0-9]*\\).*,\\1,') 2>/dev/null
-             do sleep 0.05; done"
+            "for try in $(seq 200); do kill -KILL $(grep -lsx \"PPid:[[:space:]]*{channel}\" /proc/[0-9]*/status |
+                 sed 's,[^0-9]*\\([0-9]*\\).*,\\1,') 2>/dev/null && exit
+                 sleep 0.05
+             done
+             exit 1"
         ))?;
         if let Ok(answer) = bench.read("echo next", &[], MOMENT).await? {
             assert_eq!((answer.code, answer.stdout.whole()), (0, Some(&b"next\n"[..])));
