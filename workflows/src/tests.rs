@@ -11,8 +11,8 @@ use vsjob_engine::{Plan, UndoKind, Value};
 use vsjob_workers::{Action, Driver, Drivers, Settings, Side, Slaves, network, runtime, storage};
 
 use crate::{
-    Generations, Parameters, Refusal, Removed, Room, Site, Survey, Takes, Template, operation, operations,
-    registry, site_hosts,
+    Generations, Parameters, Planned, Refusal, Removed, Room, Site, Survey, Takes, Template, operation,
+    operations, registry, site_hosts,
 };
 
 fn site() -> Site {
@@ -32,10 +32,11 @@ fn site_of(slaves: &str) -> Site {
             folder: concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/generations").into(),
             ..Generations::default()
         },
-        sealed: [(
-            "ldap".parse().unwrap(),
-            ["20261128T023000000Z-1f2e3d4c".parse().unwrap()].into(),
-        )]
+        sealed: [
+            ("ldap", "20261128T023000000Z-1f2e3d4c"),
+            ("mail", "20261127T023000000Z-1f2e3d4c"),
+        ]
+        .map(|(guest, name)| (guest.parse().unwrap(), [name.parse().unwrap()].into()))
         .into(),
         removed: vec![removed("web", "00000000-0000-7000-8000-00001f2e3d4c")],
         templates: [(
@@ -106,6 +107,13 @@ fn parameters(given: &str) -> Parameters {
 
 fn plan(name: &str, given: &str) -> Plan {
     plan_on(&site(), name, given)
+}
+
+fn planned(name: &str, given: &str) -> Planned {
+    operation(name)
+        .unwrap()
+        .plan(&parameters(given), &site())
+        .unwrap()
 }
 
 fn plan_on(site: &Site, name: &str, given: &str) -> Plan {
@@ -336,6 +344,7 @@ fn a_guest_is_restored_with_what_its_generation_says_of_it_and_under_another_nam
             .iter()
             .all(|address| address == "10.0.1.9/24")
     );
+    assert!(given_as(&back, "device").iter().all(|device| device == "br0"));
     assert!(!outline(&back).contains("identity"));
     assert!(outline(&back).contains("vsh-01: enable ldap"));
     let beside = plan("restore", "name=ldap as=web interface=10.0.1.5");
@@ -354,11 +363,55 @@ fn a_guest_that_is_restored_elsewhere_must_be_gone_where_it_was_and_its_generati
         elsewhere.starts_with("vsh-01: check that ldap can come here\nvsh-02: "),
         "{elsewhere}"
     );
-    let given = parameters("name=ldap as=web interface=10.0.1.5");
-    let locks = operation("restore").unwrap().plan(&given, &site()).unwrap().locks;
-    let held = |key: &str| locks.iter().find(|lock| lock.key == key).map(|lock| lock.shared);
-    assert_eq!((held("guest/ldap"), held("guest/web")), (Some(true), Some(false)));
-    assert_eq!(held("address/10.0.1.5"), Some(false));
+    let there = &plan("restore", "name=ldap host=vsh-02").steps[0];
+    let asked = |name: &str| {
+        there
+            .args
+            .iter()
+            .find(|arg| arg.name == name)
+            .map(|arg| &arg.value)
+    };
+    assert_eq!(asked("address"), Some(&Value::Text(String::new())));
+    assert_eq!(asked("device"), Some(&Value::Text(String::new())));
+
+    let held = |given: &str, key: &str| {
+        let locks = planned("restore", given).locks;
+        locks.iter().find(|lock| lock.key == key).map(|lock| lock.shared)
+    };
+    let beside = "name=ldap as=web interface=10.0.1.5";
+    assert_eq!(held(beside, "guest/ldap"), Some(true));
+    assert_eq!(held(beside, "guest/web"), Some(false));
+    assert_eq!(held(beside, "address/10.0.1.5"), Some(false));
+    assert_eq!(held("name=ldap host=vsh-02", "host/vsh-01"), Some(true));
+    assert_eq!(
+        held("name=ldap host=vsh-02 host-is-off=true", "host/vsh-01"),
+        None
+    );
+}
+
+#[test]
+fn a_guest_that_lives_nowhere_is_restored_where_it_was_unless_nobody_is_to_come_there() {
+    let mut site = site();
+    let titled = |site: &Site| {
+        let planned = operation("restore").unwrap().plan(&parameters("name=mail"), site);
+        planned.unwrap().title
+    };
+    let generation = "20261127T023000000Z-1f2e3d4c";
+    assert_eq!(titled(&site), format!("restore mail on vsh-01 from {generation}"));
+    site.maintenance.insert("vsh-01".parse().unwrap());
+    assert_eq!(titled(&site), format!("restore mail on vsh-02 from {generation}"));
+    assert_eq!(
+        planned("restore", "name=mail as=web interface=10.0.1.5").title,
+        format!("restore mail as web on vsh-01 from {generation}")
+    );
+}
+
+#[test]
+fn a_guest_without_a_network_is_restored_without_one() {
+    let back = plan("restore", "name=mail");
+    assert!(given_as(&back, "address").iter().all(String::is_empty));
+    assert!(given_as(&back, "device").iter().all(String::is_empty));
+    assert!(given_as(&back, "disk").iter().all(|disk| disk == "500"));
 }
 
 #[test]
