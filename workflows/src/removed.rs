@@ -83,3 +83,47 @@ fn waits(later: &Job) -> Option<(HostName, Leftover, String, JobId)> {
     name.is_removed()
         .then_some((arg("host")?.parse().ok()?, name, key.clone(), remove))
 }
+
+#[cfg(test)]
+mod tests {
+    use vsjob_engine::{Actor, Direction, NewJob, Plan, Priority, Request, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn only_a_purge_that_has_not_begun_lets_a_guest_come_back() {
+        let remove = "00000000-0000-7000-8000-00001f2e3d4c";
+        let job = |operation: &str, status: Status| {
+            let args = [("host", "vsh-01"), ("moved", "web.removed-1f2e3d4c")];
+            let request = Request {
+                operation: operation.to_owned(),
+                args: args
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .into(),
+                actor: Actor {
+                    user: "root".to_owned(),
+                    from: "a test".to_owned(),
+                    reason: None,
+                },
+                key: Some(format!("purge-later-of-{remove}")),
+                priority: Priority::default(),
+                not_before: None,
+            };
+            let new = NewJob {
+                request,
+                title: String::new(),
+                plan: Plan::default(),
+                locks: vec![],
+            };
+            let id = "00000000-0000-7000-8000-000000000001".parse().unwrap();
+            let mut job = Job::new(id, new, Timestamp::from_millis(0), 1);
+            job.status = status;
+            waits(&job).map(|(.., remove)| remove.to_string())
+        };
+        let back = Some(remove.to_owned());
+        assert_eq!(job("purge-later", Status::Queued), back);
+        assert_eq!(job("purge-later", Status::Paused(Direction::Forward)), back);
+        assert_eq!(job("purge-later", Status::Running), None);
+        assert_eq!(job("purge", Status::Queued), None);
+    }
+}
