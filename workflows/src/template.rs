@@ -96,3 +96,27 @@ pub async fn jobs_of_template(engine: &Engine, template: &TemplateName) -> Resul
     let naming = jobs.filter(|job| !job.status.is_over() && job.locks.iter().any(|lock| lock.key == key));
     Ok(naming.map(|job| job.id.short()).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_whose_checksum_cannot_be_read_is_not_taken_for_one_without() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = folder.path().join("debian.tar.zst");
+        fs::write(&archive, "packed").unwrap();
+        assert!(is_whole(&archive).unwrap());
+        let file = checksum_file(&archive);
+        fs::write(
+            &file,
+            format!("{}  debian.tar.zst\n", checksum(&archive).unwrap().0),
+        )
+        .unwrap();
+        assert!(is_whole(&archive).unwrap());
+        fs::write(&archive, "packet").unwrap();
+        assert!(!is_whole(&archive).unwrap());
+        fs::write(&file, [0xff]).unwrap();
+        is_whole(&archive).unwrap_err();
+    }
+}
