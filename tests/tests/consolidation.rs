@@ -2,7 +2,8 @@
 //! was sealed stays as it was.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
@@ -379,6 +380,19 @@ fn a_cold_guest_whose_host_reboots_while_it_is_stopped_is_started_again() -> any
     nothing_left(kept.house.paper.host(1), &["ldap"])
 }
 
+/// What `btrfs` says of the subvolume of a generation.
+fn uuid(generation: &Path, what: &str) -> anyhow::Result<String> {
+    let output = Command::new("btrfs")
+        .args(["subvolume", "show"])
+        .arg(generation.join("tree"))
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let known = said.lines().filter_map(|line| line.trim().split_once(':'));
+    let mut of = known.filter(|(name, _)| *name == what);
+    let (_, uuid) = of.next().with_context(|| format!("{output:?}"))?;
+    Ok(uuid.trim().to_owned())
+}
+
 #[test]
 fn on_a_btrfs_each_generation_is_a_sealed_subvolume_that_began_as_the_last_one() -> anyhow::Result<()> {
     let place = tempfile::tempdir()?;
@@ -392,6 +406,7 @@ fn on_a_btrfs_each_generation_is_a_sealed_subvolume_that_began_as_the_last_one()
     kept.run("echo two >small; chmod 600 data/large; rm another; mv data moved")?;
     let second = kept.backed_up(&["--cold"])?;
     kept.is_the_guest(&second)?;
+    ensure!(uuid(&second, "Parent UUID")? == uuid(&first, "UUID")?);
     ensure!(
         std::fs::read(first.join("tree/another"))? == b"one\n",
         "the first one changed"

@@ -11,7 +11,7 @@ use vsjob_workers::Context;
 use super::argument;
 use super::seal_generation::seal;
 use crate::generation::{
-    Facts, Generation, GenerationName, Generations, INCOMING, Removed, end_orphans, is_gone,
+    Facts, Generation, GenerationName, Generations, INCOMING, Removed, end_orphans, gone_is_fine, is_gone,
 };
 use crate::planner::master_action;
 use crate::{CpuPercent, DeviceName, GuestName, Line, Megabytes, Ref, SnapshotMode, TreeKind, YesNo};
@@ -219,10 +219,7 @@ pub(super) fn remove(at: &Incoming) -> io::Result<Outputs> {
     if at.generations.kind.remove(&at.tree(), base.as_deref())? == Removed::Settled {
         return seal(at, &fs::read_to_string(at.folder.join("name"))?);
     }
-    match fs::remove_dir_all(&at.folder) {
-        Err(why) if !is_gone(&why) => return Err(why),
-        _ => {}
-    }
+    gone_is_fine(fs::remove_dir_all(&at.folder))?;
     if at.guest.is_dir() {
         File::open(&at.guest)?.sync_all()?;
     }
@@ -232,4 +229,52 @@ pub(super) fn remove(at: &Incoming) -> io::Result<Outputs> {
 pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
     fs::write(path, text)?;
     File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn incoming(folder: &Path, kind: TreeKind) -> Incoming {
+        let guest = folder.join("ldap");
+        Incoming {
+            generations: Generations {
+                folder: folder.to_owned(),
+                kind,
+            },
+            folder: guest.join(format!("{INCOMING}1f2e3d4c")),
+            guest,
+        }
+    }
+
+    #[test]
+    fn an_earlier_master_may_end_its_writing_yet_and_a_disk_does_not_mend_itself() {
+        let at = incoming(Path::new("/kept"), TreeKind::Folder);
+        let class = |kind: io::ErrorKind| match at.trouble(&kind.into()) {
+            Outcome::Failed(failure) => (failure.class, failure.code),
+            outcome => panic!("{outcome:?}"),
+        };
+        let code = "VSJ0496".to_owned();
+        assert_eq!(class(io::ErrorKind::TimedOut), (Class::Transient, code.clone()));
+        assert_eq!(class(io::ErrorKind::StorageFull), (Class::Permanent, code));
+    }
+
+    #[test]
+    fn what_cannot_be_read_goes_unless_it_may_have_taken_the_place_of_the_last_one() {
+        for kind in [TreeKind::Folder, TreeKind::Volume] {
+            let kept = tempfile::tempdir().unwrap();
+            let at = incoming(kept.path(), kind);
+            fs::create_dir_all(&at.folder).unwrap();
+            fs::write(at.folder.join("generation.json"), "{").unwrap();
+            let removed = remove(&at);
+            assert_eq!(removed.is_err(), kind.replaces(), "{removed:?}");
+            assert_eq!(at.folder.exists(), kind.replaces());
+            // Nothing was begun.
+            fs::create_dir_all(&at.folder).unwrap();
+            drop(fs::remove_file(at.folder.join("generation.json")));
+            remove(&at).unwrap();
+            assert!(!at.folder.exists());
+            remove(&at).unwrap();
+        }
+    }
 }

@@ -11,7 +11,7 @@ use vsjob_workers::Context;
 
 use super::argument;
 use super::begin_generation::Incoming;
-use crate::generation::{Generation, Manifest, Rsync, end_orphans, is_gone};
+use crate::generation::{Generation, Manifest, Rsync, end_orphans, gone_is_fine};
 use crate::planner::master_action;
 use crate::{GenerationName, GuestName, Line, TreeKind};
 
@@ -45,20 +45,16 @@ fn copy(context: Context, work: Work) -> Performing {
             (Ok(()), Mode::Undo) => remove(&work).await.map(|()| Ok(Outputs::new())),
             (Ok(()), Mode::Do) => bring(&at, &lock, &work).await,
         };
-        match (done, fs::remove_file(&lock)) {
-            (Ok(Ok(_)), Err(why)) if !is_gone(&why) => at.trouble(&why),
-            (Ok(Ok(outputs)), _) => Outcome::Done(outputs),
+        match (done, gone_is_fine(fs::remove_file(&lock))) {
+            (Ok(Ok(outputs)), Ok(())) => Outcome::Done(outputs),
             (Ok(Err(failure)), _) => Outcome::Failed(failure),
-            (Err(why), _) => at.trouble(&why),
+            (Err(why), _) | (_, Err(why)) => at.trouble(&why),
         }
     })
 }
 
 async fn remove(work: &Work) -> io::Result<()> {
-    match tokio::fs::remove_dir_all(partial(work)).await {
-        Err(why) if !is_gone(&why) => Err(why),
-        _ => Ok(()),
-    }
+    gone_is_fine(tokio::fs::remove_dir_all(partial(work)).await)
 }
 
 async fn bring(at: &Incoming, lock: &Path, work: &Work) -> io::Result<Result<Outputs, Failure>> {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use vsjob_engine::{Class, Failure, Mode, Outcome, Outputs, Performing, Work};
 use vsjob_workers::Context;
 
+use crate::generation::gone_is_fine;
 use crate::planner::master_action;
 
 /// Where the folders of demo jobs are; a path of one line.
@@ -74,8 +75,8 @@ fn prepare(at: &Path, mode: Mode) -> io::Result<Outputs> {
     let partial = at.join("copy.partial");
     if mode == Mode::Undo {
         // Not with all that is in it: a book in it would be lost.
-        absent_is_fine(fs::remove_file(partial.join("cover")))?;
-        absent_is_fine(fs::remove_dir(&partial))?;
+        gone_is_fine(fs::remove_file(partial.join("cover")))?;
+        gone_is_fine(fs::remove_dir(&partial))?;
         return synced(at);
     }
     let shelf = at.join("shelf");
@@ -96,7 +97,7 @@ fn borrow(at: &Path, mode: Mode) -> io::Result<Outputs> {
         Mode::Do => (&shelf, &partial),
         Mode::Undo => (&partial, &shelf),
     };
-    absent_is_fine(fs::rename(from.join("book"), to.join("book")))?;
+    gone_is_fine(fs::rename(from.join("book"), to.join("book")))?;
     if !to.join("book").exists() && mode == Mode::Do {
         return Err(io::Error::other("the book is gone"));
     }
@@ -110,7 +111,7 @@ fn borrow(at: &Path, mode: Mode) -> io::Result<Outputs> {
 
 fn publish(at: &Path, _: Mode) -> io::Result<Outputs> {
     let copy = at.join("copy");
-    absent_is_fine(fs::rename(at.join("copy.partial"), &copy))?;
+    gone_is_fine(fs::rename(at.join("copy.partial"), &copy))?;
     if !copy.join("book").exists() {
         return Err(io::Error::other("there is no book to publish"));
     }
@@ -119,8 +120,8 @@ fn publish(at: &Path, _: Mode) -> io::Result<Outputs> {
 }
 
 fn tidy(at: &Path, _: Mode) -> io::Result<Outputs> {
-    absent_is_fine(fs::remove_dir(at.join("shelf")))?;
-    absent_is_fine(fs::remove_file(at.join("go")))?;
+    gone_is_fine(fs::remove_dir(at.join("shelf")))?;
+    gone_is_fine(fs::remove_file(at.join("go")))?;
     synced(at)
 }
 
@@ -184,15 +185,8 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
 }
 
 fn synced(folder: &Path) -> io::Result<Outputs> {
-    absent_is_fine(File::open(folder).and_then(|folder| folder.sync_all()))?;
+    gone_is_fine(File::open(folder).and_then(|folder| folder.sync_all()))?;
     Ok(Outputs::new())
-}
-
-fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use vsjob_workers::Context;
 use super::argument;
 use super::begin_generation::Incoming;
 use super::copy_files::partial;
-use crate::generation::{end_orphans, is_gone};
+use crate::generation::{end_orphans, gone_is_fine};
 use crate::planner::master_action;
 use crate::template::{checksum, checksum_file};
 use crate::{Line, TreeKind};
@@ -74,10 +74,7 @@ fn remove(work: &Work) -> io::Result<()> {
         .is_err()
         .then(|| checksum_file(&to(work)));
     for file in [Some(begun(work)), ours].into_iter().flatten() {
-        match fs::remove_file(file) {
-            Err(why) if !is_gone(&why) => return Err(why),
-            _ => {}
-        }
+        gone_is_fine(fs::remove_file(file))?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use vsjob_engine::{Class, Failure, Mode, Outcome, Outputs, Performing, Work};
 
 use super::argument;
-use crate::generation::is_gone;
+use crate::generation::{gone_is_fine, is_gone};
 use crate::planner::master_action;
 use crate::template::belongs_to;
 use crate::{Line, TemplateName};
@@ -46,10 +46,7 @@ fn remove(folder: &Path, template: &str) -> io::Result<()> {
         let name = entry.file_name();
         let found = name.to_str().and_then(belongs_to);
         if found.is_some_and(|found| found.as_str() == template) {
-            match fs::remove_file(entry.path()) {
-                Err(why) if !is_gone(&why) => return Err(why),
-                _ => {}
-            }
+            gone_is_fine(fs::remove_file(entry.path()))?;
         }
     }
     File::open(folder)?.sync_all()

@@ -8,7 +8,7 @@ use vsjob_workers::Context;
 
 use super::argument;
 use super::begin_generation::Incoming;
-use crate::generation::{Generation, GenerationName, end_orphans, is_gone};
+use crate::generation::{Generation, GenerationName, end_orphans, gone_is_fine};
 use crate::planner::master_action;
 use crate::{GuestName, Line, Ref, TreeKind};
 
@@ -55,11 +55,4 @@ pub(super) fn seal(at: &Incoming, name: &str) -> io::Result<Outputs> {
     File::open(&at.guest)?.sync_all()?;
     File::open(&sealed)?.sync_all()?;
     Ok(Outputs::new())
-}
-
-fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(why) if is_gone(&why) => Ok(()),
-        other => other,
-    }
 }

@@ -10,7 +10,7 @@ use vsjob_workers::Context;
 
 use super::argument;
 use super::begin_generation::Incoming;
-use crate::generation::{Counted, Generation, Rsync, end_orphans, is_gone};
+use crate::generation::{Counted, Generation, Rsync, end_orphans, gone_is_fine};
 use crate::planner::master_action;
 use crate::{GenerationName, GuestName, Line, Ref, ShortId, TreeKind, YesNo};
 
@@ -41,9 +41,9 @@ fn run(context: Context, work: Work) -> Performing {
         match sent {
             // Another attempt needs its lock.
             Ok(Err(failure)) => Outcome::Failed(failure),
-            Ok(Ok(outputs)) => match fs::remove_file(&lock) {
-                Err(why) if !is_gone(&why) => at.trouble(&why),
-                _ => Outcome::Done(outputs),
+            Ok(Ok(outputs)) => match gone_is_fine(fs::remove_file(&lock)) {
+                Err(why) => at.trouble(&why),
+                Ok(()) => Outcome::Done(outputs),
             },
             Err(why) => at.trouble(&why),
         }

@@ -10,6 +10,7 @@ use tokio::process::Command;
 use vsjob_engine::{Class, Failure, Mode, Outcome, Outputs, Performing, Work};
 
 use super::argument;
+use crate::generation::gone_is_fine;
 use crate::planner::master_action;
 use crate::template::is_whole;
 use crate::{Given, Line, YesNo};
@@ -54,11 +55,8 @@ async fn bring(work: &Work) -> Result<(), Failure> {
         copy(&archive, &to, work).await
     }
     .await;
-    match tokio::fs::remove_file(&plain).await {
-        Err(why) if why.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!(file = %plain.display(), %why, "a temporary archive stays");
-        }
-        _ => {}
+    if let Err(why) = gone_is_fine(tokio::fs::remove_file(&plain).await) {
+        tracing::warn!(file = %plain.display(), %why, "a temporary archive stays");
     }
     result
 }

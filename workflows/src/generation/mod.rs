@@ -32,4 +32,4 @@ pub use name::{GenerationName, SnapshotMode};
 pub(crate) use rsync::{Counted, Rsync};
 pub use sealed::{Facts, Generation, Generations};
 pub use tree::TreeKind;
-pub(crate) use tree::{Removed, end_orphans, is_gone};
+pub(crate) use tree::{Removed, end_orphans, gone_is_fine, is_gone};

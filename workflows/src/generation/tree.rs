@@ -148,6 +148,14 @@ pub(crate) fn is_gone(why: &io::Error) -> bool {
     matches!(why.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
+/// What was to go has gone, whoever has taken it away.
+pub(crate) fn gone_is_fine(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(why) if is_gone(&why) => Ok(()),
+        other => other,
+    }
+}
+
 fn btrfs(words: &[&str], paths: &[&Path]) -> io::Result<()> {
     let output = Command::new("btrfs").args(words).args(paths).output()?;
     if output.status.success() {
@@ -199,6 +207,18 @@ fn holders(lock: &Path) -> Vec<Pid> {
 mod tests {
     use super::*;
     use vsjob_engine::SystemClock;
+
+    #[test]
+    fn what_is_gone_already_is_gone_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        gone_is_fine(fs::remove_file(folder.path().join("none"))).unwrap();
+        gone_is_fine(fs::remove_file(file.join("below"))).unwrap();
+        gone_is_fine(fs::remove_dir(folder.path())).unwrap_err();
+        gone_is_fine(fs::remove_file(&file)).unwrap();
+        assert!(!file.exists());
+    }
 
     #[tokio::test]
     async fn what_holds_the_lock_is_ended_and_nothing_else() {
