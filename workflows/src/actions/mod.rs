@@ -74,6 +74,9 @@ pub mod unplace_guest;
 pub mod verify_copy;
 pub mod write_identity;
 
+#[cfg(test)]
+mod tests;
+
 use vsjob_engine::Work;
 use vsjob_workers::Registry;
 
