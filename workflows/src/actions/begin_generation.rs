@@ -127,12 +127,16 @@ impl Incoming {
         if let Some(failure) = why.get_ref().and_then(|why| why.downcast_ref::<Failure>()) {
             return Outcome::Failed(failure.clone());
         }
-        let class = match why.kind() {
-            io::ErrorKind::TimedOut => Class::Transient,
-            _ => Class::Permanent,
-        };
         let what = format!("{}: {why}", self.folder.display());
-        Outcome::Failed(Failure::new(class, "VSJ0496", what))
+        Outcome::Failed(Failure::new(class_of(why), "VSJ0496", what))
+    }
+}
+
+/// What an earlier master began may end yet; a disk does not mend itself.
+pub(super) fn class_of(why: &io::Error) -> Class {
+    match why.kind() {
+        io::ErrorKind::TimedOut => Class::Transient,
+        _ => Class::Permanent,
     }
 }
 

@@ -6,9 +6,10 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::process::Stdio;
 
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Command;
-use vsjob_engine::{Class, Failure, Mode, Outcome, Outputs, Performing, Work};
+use tokio::sync::watch;
+use vsjob_engine::{Class, Failure, Mode, Outcome, Outputs, Performing, Progress, Work};
 use vsjob_workers::Context;
 
 use super::argument;
@@ -63,7 +64,7 @@ async fn build(at: &Incoming, work: &Work) -> io::Result<Result<(), Failure>> {
         .kill_on_drop(true)
         .spawn()?;
     let (out, errors) = (child.stdout.take(), child.stderr.take());
-    let (mut said, wrong) = tokio::join!(listen(out, work), listen(errors, work));
+    let (mut said, wrong) = tokio::join!(listen(out, &work.progress), listen(errors, &work.progress));
     said.extend(wrong);
     let status = child.wait().await?;
     if status.success() {
@@ -79,18 +80,33 @@ async fn build(at: &Incoming, work: &Work) -> io::Result<Result<(), Failure>> {
 }
 
 /// Tells each line as what is being done, and answers the last ones.
-async fn listen(out: Option<impl tokio::io::AsyncRead + Unpin>, work: &Work) -> VecDeque<String> {
+async fn listen(out: Option<impl AsyncRead + Unpin>, tell: &watch::Sender<Progress>) -> VecDeque<String> {
     let mut said = VecDeque::new();
     let Some(out) = out else { return said };
     let mut lines = BufReader::new(out).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {
         let line: String = String::from_utf8_lossy(&line).chars().take(300).collect();
-        work.progress
-            .send_modify(|progress| line.trim().clone_into(&mut progress.note));
+        tell.send_modify(|progress| line.trim().clone_into(&mut progress.note));
         said.push_back(line);
         if said.len() > WORDS {
             said.pop_front();
         }
     }
     said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_lines_are_kept() {
+        let (tell, told) = watch::channel(Progress::default());
+        for lines in [WORDS, WORDS + 2] {
+            let said: Vec<String> = (0..lines).map(|line| format!("line {line}")).collect();
+            let kept = listen(Some(said.join("\n").as_bytes()), &tell).await;
+            assert!(kept.iter().eq(&said[lines - WORDS..]), "{kept:?}");
+            assert_eq!(told.borrow().note, said[lines - 1]);
+        }
+    }
 }

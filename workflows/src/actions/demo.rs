@@ -224,6 +224,25 @@ mod tests {
     }
 
     #[test]
+    fn a_book_that_nobody_has_is_not_borrowed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("job");
+        prepare(&at, Mode::Do).unwrap();
+        fs::remove_file(at.join("shelf/book")).unwrap();
+        borrow(&at, Mode::Do).unwrap_err();
+        borrow(&at, Mode::Undo).unwrap();
+    }
+
+    #[test]
+    fn the_folder_of_demos_is_one_line() {
+        assert_eq!(
+            Folder::of(Path::new("/state")).unwrap().to_string(),
+            "/state/demo"
+        );
+        Folder::of(Path::new("/sta\nte")).unwrap_err();
+    }
+
+    #[test]
     fn published_twice_there_is_one_book_and_no_shelf() {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().join("job");

@@ -8,11 +8,11 @@ use std::process::Stdio;
 
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
-use vsjob_engine::{Class, Failure, Mode, Outcome, Outputs, Performing, Work};
+use vsjob_engine::{Failure, Mode, Outcome, Outputs, Performing, Work};
 use vsjob_workers::Context;
 
 use super::argument;
-use super::begin_generation::Incoming;
+use super::begin_generation::{Incoming, class_of};
 use super::copy_files::partial;
 use crate::generation::{end_orphans, gone_is_fine};
 use crate::planner::master_action;
@@ -50,11 +50,7 @@ fn run(context: Context, work: Work) -> Performing {
 }
 
 fn failed(what: &str, why: &io::Error) -> Outcome {
-    let class = match why.kind() {
-        io::ErrorKind::TimedOut => Class::Transient,
-        _ => Class::Permanent,
-    };
-    Outcome::Failed(Failure::new(class, "VSJ0434", format!("{what}: {why}")))
+    Outcome::Failed(Failure::new(class_of(why), "VSJ0434", format!("{what}: {why}")))
 }
 
 /// What it will be called.

@@ -1,42 +1,95 @@
-//! Actions of the master on a generation of its own disk: what they answer, and what is there then.
+//! Actions of the master, on its own disk and at its desk: what they answer, and what is there then.
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 use tokio::sync::watch;
 use vsjob_engine::{
-    ActionRef, Epoch, Failure, JobId, Mode, Outcome, Outputs, Progress, StepNo, SystemClock, Work,
+    ActionRef, Class, Epoch, Failure, JobId, Mode, Outcome, Outputs, Progress, StepNo, SystemClock, Work,
 };
-use vsjob_workers::{Action, Context};
+use vsjob_workers::{Action, Context, Desk, Doing, Successor};
 
 use super::registry;
 
-/// A job that makes a generation of the guest ldap.
+/// What it answers to everything, and which operations were submitted.
+#[derive(Default)]
+struct Answering {
+    trouble: Mutex<Option<Failure>>,
+    lives: Mutex<Option<String>>,
+    submitted: Mutex<Vec<String>>,
+}
+
+impl Answering {
+    fn answer<T: Send + 'static>(&self, value: T) -> Doing<T> {
+        let answer = self.trouble.lock().unwrap().take().map_or(Ok(value), Err);
+        Box::pin(async { answer })
+    }
+}
+
+impl Desk for Answering {
+    fn submit(&self, successor: Successor) -> Doing<JobId> {
+        self.submitted.lock().unwrap().push(successor.operation);
+        self.answer("00000000-0000-7000-8000-000000000002".parse().unwrap())
+    }
+
+    fn rest(&self, _: JobId) -> Doing<String> {
+        self.answer("succeeded".to_owned())
+    }
+
+    fn take_back(&self, _: String, _: JobId) -> Doing<()> {
+        self.answer(())
+    }
+
+    fn is_off(&self, _: String) -> Doing<()> {
+        self.answer(())
+    }
+
+    fn lives(&self, _: String) -> Doing<Option<String>> {
+        self.answer(self.lives.lock().unwrap().clone())
+    }
+
+    fn keep_away(&self, _: String, _: JobId) -> Doing<()> {
+        self.answer(())
+    }
+}
+
+/// A job about the guest ldap, and what the master keeps of that.
 struct Job {
     kept: TempDir,
+    desk: Arc<Answering>,
     id: JobId,
     epoch: Epoch,
     name: String,
 }
 
 impl Job {
-    /// One whose generation is begun.
-    async fn new() -> Self {
+    fn new() -> Self {
         let epoch = r#"{"counter": 1, "id": "01234567-89ab-cdef-0123-456789abcdef"}"#;
-        let mut job = Self {
+        Self {
             kept: tempfile::tempdir().unwrap(),
+            desk: Arc::default(),
             id: "00000000-0000-7000-8000-00001f2e3d4c".parse().unwrap(),
             epoch: serde_json::from_str(epoch).unwrap(),
             name: String::new(),
-        };
+        }
+    }
+
+    /// One whose generation is begun.
+    async fn begun() -> Self {
+        let mut job = Self::new();
         let begun = job.done("begin-generation", &[("host", "vsh-01"), ("excludes", "[]")]);
         job.name = begun.await["name"].clone();
         job
     }
 
-    async fn perform(&self, action: &str, args: &[(&str, &str)]) -> Outcome {
+    /// What the desk refuses next.
+    fn refused(&self, class: Class, code: &str) {
+        *self.desk.trouble.lock().unwrap() = Some(Failure::new(class, code, "no"));
+    }
+
+    async fn perform(&self, action: &str, mode: Mode, args: &[(&str, &str)]) -> Outcome {
         let all = registry();
         let of_the_master = all.iter().filter_map(|known| match known {
             Action::Master(known) => Some(known),
@@ -59,7 +112,7 @@ impl Job {
                 name: action.to_owned(),
                 version: found.version,
             },
-            mode: Mode::Do,
+            mode,
             attempt: 1,
             resume: false,
             args: args
@@ -70,18 +123,20 @@ impl Job {
             epoch: self.epoch,
             progress: watch::channel(Progress::default()).0,
         };
-        (found.run)(Context::new(Arc::new(SystemClock)), work).await
+        let context = Context::new(Arc::new(SystemClock));
+        context.open_desk(self.desk.clone());
+        (found.run)(context, work).await
     }
 
     async fn done(&self, action: &str, args: &[(&str, &str)]) -> Outputs {
-        match self.perform(action, args).await {
+        match self.perform(action, Mode::Do, args).await {
             Outcome::Done(outputs) => outputs,
             outcome => panic!("{action}: {outcome:?}"),
         }
     }
 
     async fn failed(&self, action: &str, args: &[(&str, &str)]) -> Failure {
-        match self.perform(action, args).await {
+        match self.perform(action, Mode::Do, args).await {
             Outcome::Failed(failure) => failure,
             outcome => panic!("{action}: {outcome:?}"),
         }
@@ -108,7 +163,7 @@ impl Job {
 
 #[tokio::test]
 async fn a_generation_of_which_another_count_was_sent_is_not_complete() {
-    let job = Job::new().await;
+    let job = Job::begun().await;
     fs::write(job.incoming().join("tree/file"), "text").unwrap();
     for (files, size) in [("3", "4"), ("2", "5")] {
         let sent = [("files", files), ("size", size), ("still", "yes")];
@@ -122,7 +177,7 @@ async fn a_generation_of_which_another_count_was_sent_is_not_complete() {
 
 #[tokio::test]
 async fn a_manifest_that_is_damaged_marks_its_generation_and_one_that_cannot_be_read_does_not() {
-    let job = Job::new().await;
+    let job = Job::begun().await;
     let sealed = job.sealed().await;
     let whole = job.done("check-generation", &[]).await;
     assert!(whole["bytes"].parse::<u64>().unwrap() >= 4, "{whole:?}");
@@ -140,4 +195,87 @@ async fn a_manifest_that_is_damaged_marks_its_generation_and_one_that_cannot_be_
     assert_eq!(failure.code, "VSJ0498");
     assert!(failure.message.contains("manifest is damaged"), "{failure:?}");
     assert!(sealed.join("damaged").exists());
+}
+
+#[tokio::test]
+async fn a_copy_gets_its_name_once_and_takes_it_from_nobody() {
+    let job = Job::new();
+    let to = job.kept.path().join("copy");
+    let partial = job.kept.path().join(format!("copy.partial-{}", job.id.short()));
+    let args = [("to", to.to_str().unwrap())];
+    assert_eq!(job.failed("name-files", &args).await.code, "VSJ0479");
+    fs::create_dir(&partial).unwrap();
+    fs::create_dir(&to).unwrap();
+    assert_eq!(job.failed("name-files", &args).await.code, "VSJ0479");
+    fs::remove_dir(&to).unwrap();
+    for _ in 0..2 {
+        job.done("name-files", &args).await;
+        assert!(to.is_dir() && !partial.exists());
+    }
+}
+
+#[tokio::test]
+async fn a_purge_that_cannot_begin_is_put_off_only_if_its_guest_lives_nowhere() {
+    let job = Job::new();
+    job.done("begin-purge", &[]).await;
+    job.refused(Class::Permanent, "VSJ0405");
+    job.done("begin-purge", &[]).await;
+    job.refused(Class::Permanent, "VSJ0406");
+    assert_eq!(job.failed("begin-purge", &[]).await.code, "VSJ0406");
+    let submitted = job.desk.submitted.lock().unwrap();
+    assert_eq!(*submitted, ["purge", "purge", "purge-later", "purge"]);
+}
+
+#[tokio::test]
+async fn a_guest_is_not_fenced_where_it_lives() {
+    let job = Job::new();
+    let args = [("host", "vsh-01")];
+    for (place, code) in [
+        (None, None),
+        (Some("vsh-02"), None),
+        (Some("vsh-01"), Some("VSJ0408")),
+    ] {
+        *job.desk.lives.lock().unwrap() = place.map(str::to_owned);
+        match (job.perform("check-elsewhere", Mode::Do, &args).await, code) {
+            (Outcome::Done(_), None) => {}
+            (Outcome::Failed(failure), Some(code)) => assert_eq!(failure.code, code),
+            (outcome, _) => panic!("{place:?}: {outcome:?}"),
+        }
+        let undone = job.perform("check-elsewhere", Mode::Undo, &args).await;
+        assert!(matches!(undone, Outcome::Done(_)), "{undone:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_guest_is_refused_is_its_own_affair_and_what_may_pass_is_tried_again() {
+    let job = Job::new();
+    let args = [("operation", "move"), ("parameters", "{}")];
+    assert!(job.done("begin-part", &args).await["refused"].is_empty());
+    job.refused(Class::Permanent, "VSJ0407");
+    assert_eq!(job.done("begin-part", &args).await["refused"], "VSJ0407 no");
+    job.refused(Class::Transient, "VSJ0502");
+    assert_eq!(job.failed("begin-part", &args).await.code, "VSJ0502");
+    job.refused(Class::Permanent, "VSJ0407");
+    let undone = job.perform("begin-part", Mode::Undo, &args).await;
+    assert!(matches!(undone, Outcome::Failed(_)), "{undone:?}");
+
+    assert_eq!(job.done("await-part", &[("job", "")]).await["ended"], "refused");
+    let part = [("job", "00000000-0000-7000-8000-000000000002")];
+    assert_eq!(job.done("await-part", &part).await["ended"], "succeeded");
+    job.refused(Class::Transient, "VSJ0502");
+    let undone = job.perform("await-part", Mode::Undo, &part).await;
+    assert!(matches!(undone, Outcome::Done(_)), "{undone:?}");
+}
+
+#[tokio::test]
+async fn each_demo_has_a_folder_of_its_own_and_waits_there_until_it_is_told() {
+    let job = Job::new();
+    let folder = job.kept.path().join(job.id.to_string());
+    job.done("demo-prepare", &[]).await;
+    assert!(folder.join("shelf/book").exists());
+    // To have waited changed nothing.
+    let undone = job.perform("demo-wait", Mode::Undo, &[]).await;
+    assert!(matches!(undone, Outcome::Done(_)), "{undone:?}");
+    fs::write(folder.join("go"), "").unwrap();
+    job.done("demo-wait", &[]).await;
 }
