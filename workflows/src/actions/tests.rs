@@ -79,9 +79,13 @@ impl Job {
     /// One whose generation is begun.
     async fn begun() -> Self {
         let mut job = Self::new();
-        let begun = job.done("begin-generation", &[("host", "vsh-01"), ("excludes", "[]")]);
-        job.name = begun.await["name"].clone();
+        job.begin().await;
         job
+    }
+
+    async fn begin(&mut self) {
+        let begun = self.done("begin-generation", &[("host", "vsh-01"), ("excludes", "[]")]);
+        self.name = begun.await["name"].clone();
     }
 
     /// What the desk refuses next.
@@ -195,6 +199,22 @@ async fn a_manifest_that_is_damaged_marks_its_generation_and_one_that_cannot_be_
     assert_eq!(failure.code, "VSJ0498");
     assert!(failure.message.contains("manifest is damaged"), "{failure:?}");
     assert!(sealed.join("damaged").exists());
+}
+
+#[tokio::test]
+async fn a_prune_tells_how_many_generations_it_deleted() {
+    let mut job = Job::begun().await;
+    let mut sealed = vec![job.sealed().await];
+    for _ in 0..2 {
+        job.begin().await;
+        sealed.push(job.sealed().await);
+    }
+    for (keep, pruned) in [("", "0"), ("1d", "2"), ("1d", "0")] {
+        let told = job.done("prune-generations", &[("keep", keep)]).await;
+        assert_eq!(told["pruned"], pruned);
+    }
+    assert_eq!(sealed.iter().filter(|folder| folder.exists()).count(), 1);
+    assert!(sealed[2].exists());
 }
 
 #[tokio::test]
