@@ -158,6 +158,10 @@ impl Job {
     /// With one file of four bytes.
     async fn sealed(&self) -> PathBuf {
         fs::write(self.incoming().join("tree/file"), "text").unwrap();
+        self.seal().await
+    }
+
+    async fn seal(&self) -> PathBuf {
         let sent = [("files", "2"), ("size", "4"), ("still", "yes")];
         self.done("complete-generation", &sent).await;
         self.done("seal-generation", &[]).await;
@@ -298,4 +302,52 @@ async fn each_demo_has_a_folder_of_its_own_and_waits_there_until_it_is_told() {
     assert!(matches!(undone, Outcome::Done(_)), "{undone:?}");
     fs::write(folder.join("go"), "").unwrap();
     job.done("demo-wait", &[]).await;
+}
+
+/// One pass over a guest's tree of this machine, in which a search has found `changed`.
+async fn pass(job: &Job, pass: &str, still: &str, changed: &str) -> Outcome {
+    let (tree, lists) = (job.kept.path().join("root"), job.kept.path().join("lists"));
+    fs::create_dir_all(&tree).unwrap();
+    fs::create_dir_all(&lists).unwrap();
+    fs::write(tree.join("file"), "text").unwrap();
+    for (list, names) in [("changed", changed), ("folders", ""), ("linked", "")] {
+        fs::write(lists.join(list), names).unwrap();
+    }
+    let args = [
+        ("snapshot", tree.to_str().unwrap()),
+        ("lists", lists.to_str().unwrap()),
+        ("pass", pass),
+        ("still", still),
+        ("before", "1000000"),
+    ];
+    job.perform("receive-generation", Mode::Do, &args).await
+}
+
+#[tokio::test]
+async fn what_is_not_there_any_more_is_no_failure_of_a_pass_through_a_guest_that_goes_on() {
+    let mut job = Job::begun().await;
+    let first = pass(&job, "1", "no", "").await;
+    assert!(matches!(first, Outcome::Done(_)), "{first:?}");
+    job.seal().await;
+    job.begin().await;
+    for (number, still, changed, fails) in [
+        ("1", "no", "gone\0", false),
+        ("2", "no", "gone\0", false),
+        ("2", "yes", "gone\0", true),
+        ("0", "no", "gone\0", true),
+        // A file is where a folder was. The pass after the first one is told of it.
+        ("1", "no", "file/gone\0", false),
+        ("2", "no", "file/gone\0", true),
+        ("1", "yes", "file/gone\0", true),
+    ] {
+        match pass(&job, number, still, changed).await {
+            Outcome::Done(told) => {
+                assert!(!fails, "{number} {still} {changed:?}");
+                assert_eq!((&*told["files"], &*told["size"]), ("2", "4"));
+                assert!(told["received"].parse::<u64>().unwrap() > 1_000_000);
+            }
+            Outcome::Failed(failure) => assert!(fails && failure.class == Class::Partial, "{failure:?}"),
+            outcome => panic!("{outcome:?}"),
+        }
+    }
 }
