@@ -1,7 +1,7 @@
 //! Actions of the master, on its own disk and at its desk: what they answer, and what is there then.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
@@ -52,6 +52,13 @@ impl Desk for Answering {
 
     fn keep_away(&self, _: String, _: JobId) -> Doing<()> {
         self.answer(())
+    }
+}
+
+fn failure(outcome: Outcome) -> Failure {
+    match outcome {
+        Outcome::Failed(failure) => failure,
+        outcome => panic!("{outcome:?}"),
     }
 }
 
@@ -140,10 +147,7 @@ impl Job {
     }
 
     async fn failed(&self, action: &str, args: &[(&str, &str)]) -> Failure {
-        match self.perform(action, Mode::Do, args).await {
-            Outcome::Failed(failure) => failure,
-            outcome => panic!("{action}: {outcome:?}"),
-        }
+        failure(self.perform(action, Mode::Do, args).await)
     }
 
     fn guest(&self) -> PathBuf {
@@ -158,14 +162,26 @@ impl Job {
     /// With one file of four bytes.
     async fn sealed(&self) -> PathBuf {
         fs::write(self.incoming().join("tree/file"), "text").unwrap();
-        self.seal().await
-    }
-
-    async fn seal(&self) -> PathBuf {
         let sent = [("files", "2"), ("size", "4"), ("still", "yes")];
         self.done("complete-generation", &sent).await;
         self.done("seal-generation", &[]).await;
         self.guest().join(&self.name)
+    }
+
+    /// Its guest, in a first generation; a second one is begun.
+    async fn receive_first(&mut self) {
+        let received = pass(self, "1", "yes").await;
+        let Outcome::Done(told) = received else {
+            panic!("{received:?}");
+        };
+        let sent = [
+            ("files", &*told["files"]),
+            ("size", &told["size"]),
+            ("still", "yes"),
+        ];
+        self.done("complete-generation", &sent).await;
+        self.done("seal-generation", &[]).await;
+        self.begin().await;
     }
 }
 
@@ -304,15 +320,34 @@ async fn each_demo_has_a_folder_of_its_own_and_waits_there_until_it_is_told() {
     job.done("demo-wait", &[]).await;
 }
 
-/// One pass over a guest's tree of this machine, in which a search has found `changed`.
-async fn pass(job: &Job, pass: &str, still: &str, changed: &str) -> Outcome {
-    let (tree, lists) = (job.kept.path().join("root"), job.kept.path().join("lists"));
-    fs::create_dir_all(&tree).unwrap();
+/// The tree of a guest on this machine.
+fn root(job: &Job) -> PathBuf {
+    job.kept.path().join("root")
+}
+
+/// Its files, all of one time, and what a search of it has found.
+fn guest(job: &Job, files: &[(&str, &str)], found: &[(&str, &str)]) {
+    let then = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    for (name, text) in files {
+        let file = root(job).join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, text).unwrap();
+        let file = fs::File::options().write(true).open(file).unwrap();
+        file.set_modified(then).unwrap();
+    }
+    let lists = job.kept.path().join("lists");
     fs::create_dir_all(&lists).unwrap();
-    fs::write(tree.join("file"), "text").unwrap();
-    for (list, names) in [("changed", changed), ("folders", ""), ("linked", "")] {
+    for list in ["changed", "folders", "linked"] {
+        fs::write(lists.join(list), "").unwrap();
+    }
+    for (list, names) in found {
         fs::write(lists.join(list), names).unwrap();
     }
+}
+
+/// One pass over that tree.
+async fn pass(job: &Job, pass: &str, still: &str) -> Outcome {
+    let (tree, lists) = (root(job), job.kept.path().join("lists"));
     let args = [
         ("snapshot", tree.to_str().unwrap()),
         ("lists", lists.to_str().unwrap()),
@@ -326,10 +361,8 @@ async fn pass(job: &Job, pass: &str, still: &str, changed: &str) -> Outcome {
 #[tokio::test]
 async fn what_is_not_there_any_more_is_no_failure_of_a_pass_through_a_guest_that_goes_on() {
     let mut job = Job::begun().await;
-    let first = pass(&job, "1", "no", "").await;
-    assert!(matches!(first, Outcome::Done(_)), "{first:?}");
-    job.seal().await;
-    job.begin().await;
+    guest(&job, &[("file", "text")], &[]);
+    job.receive_first().await;
     for (number, still, changed, fails) in [
         ("1", "no", "gone\0", false),
         ("2", "no", "gone\0", false),
@@ -340,7 +373,8 @@ async fn what_is_not_there_any_more_is_no_failure_of_a_pass_through_a_guest_that
         ("2", "no", "file/gone\0", true),
         ("1", "yes", "file/gone\0", true),
     ] {
-        match pass(&job, number, still, changed).await {
+        guest(&job, &[], &[("changed", changed)]);
+        match pass(&job, number, still).await {
             Outcome::Done(told) => {
                 assert!(!fails, "{number} {still} {changed:?}");
                 assert_eq!((&*told["files"], &*told["size"]), ("2", "4"));
@@ -350,4 +384,84 @@ async fn what_is_not_there_any_more_is_no_failure_of_a_pass_through_a_guest_that
             outcome => panic!("{outcome:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_mapped_or_is_in_another_folder_than_before_is_compared_whatever_its_time_says() {
+    for (number, compared) in [
+        ("0", ["new!", "new!", "text"]),
+        // The folders were seen by the search that came with the first pass.
+        ("1", ["new!", "text", "text"]),
+    ] {
+        let mut job = Job::begun().await;
+        let names = ["mapped", "folder/one", "other/one"];
+        let files = |text| names.map(|name| (name, text));
+        let before = [("folders", "7 folder\08 other\0"), ("mapped.names", "mapped\0")];
+        guest(&job, &files("text"), &before);
+        job.receive_first().await;
+        guest(&job, &files("new!"), &[("folders", "9 folder\08 other\0")]);
+        let received = pass(&job, number, "yes").await;
+        assert!(matches!(received, Outcome::Done(_)), "{received:?}");
+        let tree = job.incoming().join("tree");
+        assert_eq!(
+            names.map(|name| fs::read_to_string(tree.join(name)).unwrap()),
+            compared
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_template_arrives_without_its_compression_and_why_it_does_not_is_told() {
+    let job = Job::new();
+    let host = job.kept.path().join("host");
+    let arrived = host.join(format!("var/lib/vsjob/templates/{}.tar", job.id.short()));
+    let args = |archive: &Path| {
+        let args = [
+            ("archive", archive),
+            ("work", job.kept.path()),
+            ("destination", &host),
+        ];
+        args.map(|(name, path)| (name, path.to_str().unwrap().to_owned()))
+    };
+    let send = async |archive: &Path| {
+        let args = args(archive);
+        let args = args.each_ref().map(|(name, value)| (*name, value.as_str()));
+        job.perform("send-template", Mode::Do, &args).await
+    };
+    let plain = job.kept.path().join("debian.tar");
+    fs::write(&plain, "an archive").unwrap();
+    for (tool, ending) in [
+        ("", "tar"),
+        ("gzip", "tar.gz"),
+        ("gzip", "tgz"),
+        ("xz", "tar.xz"),
+        ("zstd", "tar.zst"),
+    ] {
+        let archive = plain.with_extension(ending);
+        if !tool.is_empty() {
+            let packed = std::process::Command::new(tool)
+                .arg("-c")
+                .arg(&plain)
+                .output()
+                .unwrap();
+            fs::write(&archive, packed.stdout).unwrap();
+        }
+        let sent = send(&archive).await;
+        assert!(matches!(sent, Outcome::Done(_)), "{ending}: {sent:?}");
+        assert_eq!(fs::read(&arrived).unwrap(), b"an archive");
+        fs::remove_file(&arrived).unwrap();
+        assert!(!job.kept.path().join(format!("{}.tar", job.id.short())).exists());
+    }
+    let none = job.kept.path().join("none.tar");
+    assert_eq!(failure(send(&none).await).class, Class::Partial);
+    let no_gzip = job.kept.path().join("plain.tar.gz");
+    fs::write(&no_gzip, "an archive").unwrap();
+    assert_eq!(failure(send(&no_gzip).await).class, Class::Permanent);
+    // A line that ends before anything was said.
+    let args = [
+        ("archive", plain.to_str().unwrap()),
+        ("destination", "vsh-01:"),
+        ("shell", "true"),
+    ];
+    assert_eq!(job.failed("send-template", &args).await.class, Class::Transient);
 }

@@ -307,6 +307,66 @@ mod tests {
     }
 
     #[test]
+    fn a_record_tells_kinds_and_devices_apart() {
+        use rustix::fs::{CWD, FileType, makedev, mknodat};
+        let folder = tempfile::tempdir().unwrap();
+        let device = makedev(1, 3);
+        for (kind, name) in [
+            (FileType::Fifo, "p"),
+            (FileType::Socket, "s"),
+            (FileType::CharacterDevice, "c"),
+            (FileType::BlockDevice, "b"),
+        ] {
+            let made = mknodat(CWD, folder.path().join(name), kind, 0o600.into(), device);
+            let is_device = matches!(kind, FileType::CharacterDevice | FileType::BlockDevice);
+            match made {
+                // Nobody but root makes devices.
+                Err(rustix::io::Errno::PERM) if is_device => continue,
+                made => made.unwrap(),
+            }
+            let told = words(&fs::symlink_metadata(folder.path().join(name)).unwrap());
+            let told: Vec<&str> = told.split(' ').collect();
+            assert_eq!(told[0], name);
+            assert_eq!(
+                told[4],
+                if is_device {
+                    device.to_string()
+                } else {
+                    "0".to_owned()
+                }
+            );
+        }
+        fs::write(folder.path().join("f"), "text").unwrap();
+        std::os::unix::fs::symlink("text", folder.path().join("l")).unwrap();
+        fs::create_dir(folder.path().join("d")).unwrap();
+        for (name, size) in [("f", "4"), ("l", "4"), ("d", "0")] {
+            let told = words(&fs::symlink_metadata(folder.path().join(name)).unwrap());
+            let told: Vec<&str> = told.split(' ').collect();
+            assert_eq!((told[0], told[4]), (name, size));
+        }
+    }
+
+    #[test]
+    fn holes_take_no_room_and_hard_links_take_it_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = room(folder.path()).unwrap();
+        let file = File::create(folder.path().join("hole")).unwrap();
+        file.set_len(1 << 30).unwrap();
+        assert!(room(folder.path()).unwrap() < empty + (1 << 20));
+        fs::write(folder.path().join("file"), vec![1; 1 << 20]).unwrap();
+        File::open(folder.path().join("file"))
+            .unwrap()
+            .sync_all()
+            .unwrap();
+        let once = room(folder.path()).unwrap();
+        assert!((empty + (1 << 20)..empty + (2 << 20)).contains(&once), "{once}");
+        fs::hard_link(folder.path().join("file"), folder.path().join("link")).unwrap();
+        assert!(room(folder.path()).unwrap() < empty + (2 << 20));
+        fs::create_dir(folder.path().join("folder")).unwrap();
+        assert!(room(folder.path()).unwrap() >= once);
+    }
+
+    #[test]
     fn other_attributes_are_a_difference_and_an_old_manifest_knows_of_none() {
         let (tree, at) = (tree(), tempfile::tempdir().unwrap());
         let (file, path) = (tree.path().join("etc/a b\nc"), at.path().join("manifest"));
