@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use vsjob_engine::{
     ActionRef, Class, Epoch, Failure, JobId, Mode, Outcome, Outputs, Progress, StepNo, SystemClock, Work,
 };
-use vsjob_workers::{Action, Context, Desk, Doing, Successor};
+use vsjob_workers::{Action, Context, Desk, Doing, Successor, boot_id};
 
 use super::registry;
 
@@ -115,7 +115,7 @@ impl Job {
             ("guest", "ldap"),
             ("name", &self.name),
         ];
-        let args = common.iter().chain(args);
+        let args = args.iter().chain(&common);
         let work = Work {
             job: self.id,
             step: StepNo(0),
@@ -408,6 +408,37 @@ async fn what_was_mapped_or_is_in_another_folder_than_before_is_compared_whateve
             compared
         );
     }
+}
+
+#[tokio::test]
+async fn what_a_boot_may_have_lost_is_compared_and_nothing_else_is_read_again() {
+    let lost = |boot: &str| boot != "" && boot != boot_id().unwrap();
+    for boot in ["", "another", &boot_id().unwrap()] {
+        let job = Job::begun().await;
+        let received = job.incoming().join("tree/file");
+        guest(&job, &[("file", "text")], &[]);
+        assert!(matches!(pass(&job, "1", "yes").await, Outcome::Done(_)));
+        assert!(!job.incoming().join("boot").exists());
+        let time = fs::metadata(&received).unwrap().modified().unwrap();
+        fs::write(&received, [0; 4]).unwrap();
+        let file = fs::File::options().write(true).open(&received).unwrap();
+        file.set_modified(time).unwrap();
+        if !boot.is_empty() {
+            fs::write(job.incoming().join("boot"), boot).unwrap();
+        }
+        assert!(matches!(pass(&job, "1", "yes").await, Outcome::Done(_)));
+        assert_eq!(fs::read(received).unwrap() == b"text", lost(boot), "{boot}");
+    }
+}
+
+#[tokio::test]
+async fn a_template_that_is_gone_is_removed_and_one_that_cannot_be_looked_for_is_not() {
+    let job = Job::new();
+    let folder = job.kept.path().join("templates");
+    let args = [("folder", folder.to_str().unwrap()), ("template", "debian")];
+    job.done("remove-template", &args).await;
+    std::os::unix::fs::symlink("templates", &folder).unwrap();
+    assert_eq!(job.failed("remove-template", &args).await.code, "VSJ0432");
 }
 
 #[tokio::test]
