@@ -68,6 +68,8 @@ struct Job {
     desk: Arc<Answering>,
     id: JobId,
     epoch: Epoch,
+    attempt: u32,
+    resume: bool,
     name: String,
 }
 
@@ -79,6 +81,8 @@ impl Job {
             desk: Arc::default(),
             id: "00000000-0000-7000-8000-00001f2e3d4c".parse().unwrap(),
             epoch: serde_json::from_str(epoch).unwrap(),
+            attempt: 1,
+            resume: false,
             name: String::new(),
         }
     }
@@ -124,8 +128,8 @@ impl Job {
                 version: found.version,
             },
             mode,
-            attempt: 1,
-            resume: false,
+            attempt: self.attempt,
+            resume: self.resume,
             args: args
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
@@ -410,24 +414,46 @@ async fn what_was_mapped_or_is_in_another_folder_than_before_is_compared_whateve
     }
 }
 
+/// What a power cut makes of a file.
+fn lose(file: &Path) {
+    let known = fs::metadata(file).unwrap();
+    fs::write(file, vec![0; known.len().try_into().unwrap()]).unwrap();
+    let file = fs::File::options().write(true).open(file).unwrap();
+    file.set_modified(known.modified().unwrap()).unwrap();
+}
+
+#[tokio::test]
+async fn what_an_earlier_attempt_has_sent_is_compared() {
+    let mut job = Job::begun().await;
+    job.sealed().await;
+    let host = job.kept.path().join("host");
+    fs::create_dir(&host).unwrap();
+    let args = [("destination", host.to_str().unwrap())];
+    job.done("send-generation", &args).await;
+    for (attempt, resume, compared) in [(1, false, false), (1, true, true), (2, false, true)] {
+        (job.attempt, job.resume) = (attempt, resume);
+        lose(&host.join("tree/file"));
+        job.done("send-generation", &args).await;
+        let sent = fs::read(host.join("tree/file")).unwrap();
+        assert_eq!(sent == b"text", compared, "{attempt} {resume}");
+    }
+}
+
 #[tokio::test]
 async fn what_a_boot_may_have_lost_is_compared_and_nothing_else_is_read_again() {
-    let lost = |boot: &str| boot != "" && boot != boot_id().unwrap();
-    for boot in ["", "another", &boot_id().unwrap()] {
+    let now = boot_id().unwrap();
+    for (boot, lost) in [("", false), ("another", true), (&now, false)] {
         let job = Job::begun().await;
         let received = job.incoming().join("tree/file");
         guest(&job, &[("file", "text")], &[]);
         assert!(matches!(pass(&job, "1", "yes").await, Outcome::Done(_)));
         assert!(!job.incoming().join("boot").exists());
-        let time = fs::metadata(&received).unwrap().modified().unwrap();
-        fs::write(&received, [0; 4]).unwrap();
-        let file = fs::File::options().write(true).open(&received).unwrap();
-        file.set_modified(time).unwrap();
+        lose(&received);
         if !boot.is_empty() {
             fs::write(job.incoming().join("boot"), boot).unwrap();
         }
         assert!(matches!(pass(&job, "1", "yes").await, Outcome::Done(_)));
-        assert_eq!(fs::read(received).unwrap() == b"text", lost(boot), "{boot}");
+        assert_eq!(fs::read(received).unwrap() == b"text", lost, "{boot}");
     }
 }
 
