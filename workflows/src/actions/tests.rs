@@ -423,6 +423,33 @@ fn lose(file: &Path) {
 }
 
 #[tokio::test]
+async fn what_is_sent_is_compressed_when_that_is_asked_for() {
+    let job = Job::begun().await;
+    job.sealed().await;
+    let (said, shell) = (job.kept.path().join("said"), job.kept.path().join("shell"));
+    fs::write(&shell, format!("echo \"$@\" >{}; exit 255", said.display())).unwrap();
+    let shell = format!("sh {}", shell.display());
+    let archive = job.kept.path().join("debian.tar");
+    fs::write(&archive, "an archive").unwrap();
+    for action in ["send-generation", "send-template"] {
+        for compress in ["no", "yes"] {
+            let args = [
+                ("destination", "vsh-01:"),
+                ("shell", &*shell),
+                ("archive", archive.to_str().unwrap()),
+                ("compress", compress),
+            ];
+            assert_eq!(job.failed(action, &args).await.class, Class::Transient);
+            let told = fs::read_to_string(&said).unwrap();
+            // Such as `-logDtprze.iLsfxCIvu`.
+            let mut letters = told.split(' ').filter_map(|word| word.split_once("e."));
+            let (letters, _) = letters.find(|(word, _)| word.starts_with('-')).unwrap();
+            assert_eq!(letters.contains('z'), compress == "yes", "{told}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_an_earlier_attempt_has_sent_is_compared() {
     let mut job = Job::begun().await;
     job.sealed().await;
