@@ -383,6 +383,9 @@ mod tests {
         let told = manifest.verify(tree.path(), 9, &mut |_| {}).unwrap();
         assert_eq!(told.len(), 1);
         assert_eq!(told[0].what, "has other ACLs or attributes");
+        let (large, ..) = of(tree.path(), &Manifest::default());
+        set(&[3; 4000]).unwrap();
+        assert_eq!(large.verify(tree.path(), 9, &mut |_| {}).unwrap(), told);
         rustix::fs::lremovexattr(&file, "user.kind").unwrap();
         assert_eq!(manifest.verify(tree.path(), 9, &mut |_| {}).unwrap().len(), 1);
 
