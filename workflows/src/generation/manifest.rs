@@ -411,6 +411,47 @@ mod tests {
     }
 
     #[test]
+    fn what_is_another_file_or_was_written_since_is_read_again() {
+        let tree = tree();
+        let at = |name: &str| tree.path().join(name);
+        let file = at("etc/a b\nc");
+        let (before, ..) = of(tree.path(), &Manifest::default());
+        // The same file.
+        fs::write(&file, "other text").unwrap();
+        let (whole, ..) = of(tree.path(), &Manifest::default());
+        let (again, ..) = of(tree.path(), &before);
+        assert!(again == whole && again != before);
+        // Another one that looks the same.
+        let time = fs::metadata(&file).unwrap().modified().unwrap();
+        fs::write(at("new"), "OTHER TEXT").unwrap();
+        let new = File::options().write(true).open(at("new")).unwrap();
+        new.set_modified(time).unwrap();
+        let folder = fs::metadata(at("etc")).unwrap().modified().unwrap();
+        fs::rename(at("new"), &file).unwrap();
+        File::open(at("etc")).unwrap().set_modified(folder).unwrap();
+        let told = whole.verify(tree.path(), 9, &mut |_| {}).unwrap();
+        assert!(
+            told.iter().any(|one| one.what == "has another content"),
+            "{told:?}"
+        );
+        let (again, ..) = of(tree.path(), &whole);
+        assert_eq!(again, of(tree.path(), &Manifest::default()).0);
+    }
+
+    #[test]
+    fn another_mode_is_a_difference() {
+        use std::os::unix::fs::PermissionsExt;
+        let tree = tree();
+        let (manifest, ..) = of(tree.path(), &Manifest::default());
+        assert_eq!(manifest.len(), 5);
+        let mode = fs::Permissions::from_mode(0o4711);
+        fs::set_permissions(tree.path().join("etc/a b\nc"), mode).unwrap();
+        let told = manifest.verify(tree.path(), 9, &mut |_| {}).unwrap();
+        let told: Vec<_> = told.iter().map(|one| (&*one.name, one.what)).collect();
+        assert_eq!(told, [("etc/a b\\nc", "has another owner, mode, size or time")]);
+    }
+
+    #[test]
     fn every_change_is_a_difference() {
         let tree = tree();
         let at = |name: &str| tree.path().join(name);
