@@ -101,10 +101,9 @@ impl Rsync<'_> {
         let (out, errors) = (child.stdout.take(), child.stderr.take());
         let (stats, said) = tokio::join!(self.listen(out, work), words(errors));
         let status = child.wait().await.map_err(|why| cannot_run(&why))?;
-        match status.code() {
-            Some(0) => Ok(stats),
-            Some(24) if self.lives => Ok(stats),
-            code => Err(failure(code, said)),
+        match is_well(status.code(), self.lives) {
+            true => Ok(stats),
+            false => Err(failure(status.code(), said)),
         }
     }
 
@@ -184,6 +183,11 @@ fn cannot_run(why: &io::Error) -> Failure {
     Failure::new(Class::Permanent, "VSJ0495", format!("rsync cannot run: {why}"))
 }
 
+/// From what lives, files may vanish.
+fn is_well(code: Option<i32>, lives: bool) -> bool {
+    code == Some(0) || code == Some(24) && lives
+}
+
 /// `said` is what rsync wrote, and what the script on the host did that stands before its other half.
 fn failure(code: Option<i32>, said: String) -> Failure {
     if let Some((code, message)) = coded(&said) {
@@ -235,5 +239,28 @@ mod tests {
             Some(1_234_567)
         );
         assert_eq!(progress("Number of files: 1"), None);
+    }
+
+    #[test]
+    fn what_vanishes_is_a_failure_unless_it_lived_and_a_lost_line_may_be_there_again() {
+        for (code, lives, well) in [
+            (Some(0), false, true),
+            (Some(24), true, true),
+            (Some(24), false, false),
+            (Some(23), true, false),
+            (None, true, false),
+        ] {
+            assert_eq!(is_well(code, lives), well, "{code:?}");
+        }
+        let class = |code| failure(code, String::new()).class;
+        for code in [Some(10), Some(12), Some(30), Some(35), Some(255), None] {
+            assert_eq!(class(code), Class::Transient, "{code:?}");
+        }
+        assert_eq!(
+            (class(Some(23)), class(Some(11))),
+            (Class::Partial, Class::Permanent)
+        );
+        let told = failure(Some(12), "VSJ0474: it is gone\n".to_owned());
+        assert_eq!((told.class, &*told.code), (Class::Permanent, "VSJ0474"));
     }
 }
