@@ -80,7 +80,7 @@ async fn bring(at: &Incoming, lock: &Path, work: &Work) -> io::Result<Result<Out
     };
     let to = format!("{}/", partial.display());
     if let Err(failure) = rsync
-        .push(&generation.open(&folder)?.join(path), &to, &[], work)
+        .push(&generation.open(&folder)?.join(path), &to, &[], &work.progress)
         .await
     {
         return Ok(Err(failure));

@@ -103,7 +103,7 @@ async fn receive(context: &Context, work: &Work) -> Result<Counted, Trouble> {
         remote: said("remote"),
         ..pull(0, "", false)
     };
-    let known = known.pull(&listed, &lists, &only, work);
+    let known = known.pull(&listed, &lists, &only, &work.progress);
 
     let base = at.base()?.map(|(folder, _)| folder);
     let options = options(work, &at, may_be_lost(&at)?)?;
@@ -120,7 +120,7 @@ async fn receive(context: &Context, work: &Work) -> Result<Counted, Trouble> {
     let tree = at.open()?;
     let all = pull(number("bytes"), "receiving", lives);
     // At the same time: a line is slow to come to be.
-    let (known, all) = tokio::try_join!(known, all.pull(&from, &tree, &whole, work))?;
+    let (known, all) = tokio::try_join!(known, all.pull(&from, &tree, &whole, &work.progress))?;
 
     // After it, and without links to the generation before: rsync puts such a link in the place of a file that looks the
     // same, although another content was received for it.
@@ -146,7 +146,7 @@ async fn receive(context: &Context, work: &Work) -> Result<Counted, Trouble> {
         }
         some.push(&list);
         compared = match pull(0, "comparing what may have changed", lives)
-            .pull(&from, &tree, &some, work)
+            .pull(&from, &tree, &some, &work.progress)
             .await
         {
             // A link was put where a folder was, or the like: that has changed since this pass began, which the next one sees.

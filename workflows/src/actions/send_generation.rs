@@ -82,7 +82,12 @@ async fn send(at: &Incoming, lock: &Path, work: &Work) -> io::Result<Result<Outp
         lives: false,
     };
     let sent = rsync
-        .push(&generation.open(&folder)?.join(""), "/tree", &options, work)
+        .push(
+            &generation.open(&folder)?.join(""),
+            "/tree",
+            &options,
+            &work.progress,
+        )
         .await;
     Ok(sent.map(|Counted { received, .. }| {
         Outputs::from([

@@ -9,7 +9,8 @@ use std::process::Stdio;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
-use vsjob_engine::{Class, Failure, Work};
+use tokio::sync::watch;
+use vsjob_engine::{Class, Failure, Progress};
 use vsjob_workers::coded;
 
 /// So much of what rsync says is kept.
@@ -51,10 +52,10 @@ impl Rsync<'_> {
         from: &str,
         to: &Path,
         options: &[&OsStr],
-        work: &Work,
+        tell: &watch::Sender<Progress>,
     ) -> Result<Counted, Failure> {
         let from = format!("{}{from}", self.host);
-        self.run(from.as_ref(), to.as_ref(), options, work).await
+        self.run(from.as_ref(), to.as_ref(), options, tell).await
     }
 
     /// Makes `to` on the host equal to `from`, with these options besides.
@@ -63,10 +64,10 @@ impl Rsync<'_> {
         from: &Path,
         to: &str,
         options: &[&OsStr],
-        work: &Work,
+        tell: &watch::Sender<Progress>,
     ) -> Result<Counted, Failure> {
         let to = format!("{}{to}", self.host);
-        self.run(from.as_ref(), to.as_ref(), options, work).await
+        self.run(from.as_ref(), to.as_ref(), options, tell).await
     }
 
     async fn run(
@@ -74,7 +75,7 @@ impl Rsync<'_> {
         from: &OsStr,
         to: &OsStr,
         options: &[&OsStr],
-        work: &Work,
+        tell: &watch::Sender<Progress>,
     ) -> Result<Counted, Failure> {
         let mut command = Command::new("flock");
         command
@@ -96,10 +97,10 @@ impl Rsync<'_> {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        self.tell(work, 0);
+        self.tell(tell, 0);
         let mut child = command.spawn().map_err(|why| cannot_run(&why))?;
         let (out, errors) = (child.stdout.take(), child.stderr.take());
-        let (stats, said) = tokio::join!(self.listen(out, work), words(errors));
+        let (stats, said) = tokio::join!(self.listen(out, tell), words(errors));
         let status = child.wait().await.map_err(|why| cannot_run(&why))?;
         match is_well(status.code(), self.lives) {
             true => Ok(stats),
@@ -107,11 +108,11 @@ impl Rsync<'_> {
         }
     }
 
-    fn tell(&self, work: &Work, bytes: u64) {
+    fn tell(&self, tell: &watch::Sender<Progress>, bytes: u64) {
         if self.note.is_empty() {
             return;
         }
-        work.progress.send_modify(|progress| {
+        tell.send_modify(|progress| {
             progress.bytes = bytes;
             progress.total = (self.total > 0).then_some(self.total);
             self.note.clone_into(&mut progress.note);
@@ -119,7 +120,7 @@ impl Rsync<'_> {
     }
 
     /// Follows its progress, and reads what it counts at its end.
-    async fn listen(&self, out: Option<impl AsyncRead + Unpin>, work: &Work) -> Counted {
+    async fn listen(&self, out: Option<impl AsyncRead + Unpin>, tell: &watch::Sender<Progress>) -> Counted {
         let (mut stats, mut line, mut buffer) = (Counted::default(), Vec::new(), [0; 4096]);
         let Some(mut out) = out else { return stats };
         while let Ok(read @ 1..) = out.read(&mut buffer).await {
@@ -130,7 +131,7 @@ impl Rsync<'_> {
                         line.clear();
                         stats.take(&text);
                         if let Some(bytes) = progress(&text) {
-                            self.tell(work, bytes);
+                            self.tell(tell, bytes);
                         }
                     }
                     // A host may send a line without an end.
@@ -239,6 +240,50 @@ mod tests {
             Some(1_234_567)
         );
         assert_eq!(progress("Number of files: 1"), None);
+    }
+
+    fn rsync(total: u64, note: &str) -> Rsync<'_> {
+        Rsync {
+            host: "",
+            shell: "",
+            remote: "",
+            lock: Path::new("lock"),
+            total,
+            note,
+            lives: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn people_are_told_how_far_it_is_unless_it_goes_on_beside_another() {
+        let said = [
+            &b"        100  10%   12.34MB/s    0:00:12\r"[..],
+            b"        400  40%   12.34MB/s    0:00:12\r",
+            &[b'x'; 5000],
+            b"\nNumber of files: 7\n",
+        ];
+        for (total, note) in [(1000, "receiving"), (0, "receiving"), (1000, "")] {
+            let (tell, told) = watch::channel(Progress::default());
+            let counted = rsync(total, note).listen(Some(&*said.concat()), &tell).await;
+            assert_eq!(counted.files, 7);
+            let wanted = match note {
+                "" => Progress::default(),
+                note => Progress {
+                    bytes: 400,
+                    total: (total > 0).then_some(total),
+                    note: note.to_owned(),
+                },
+            };
+            assert_eq!(*told.borrow(), wanted);
+        }
+    }
+
+    #[tokio::test]
+    async fn so_much_of_what_rsync_says_is_kept() {
+        for length in [10, WORDS, WORDS + 5000] {
+            let said = words(Some(&*vec![b'x'; length])).await;
+            assert_eq!(said.len(), length.min(WORDS));
+        }
     }
 
     #[test]
