@@ -306,3 +306,108 @@ impl Generations {
         manifest.verify(&generation.open(&folder)?, most, &mut |_| {})
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "20261127T023000000Z-1f2e3d4c";
+    const NEW: &str = "20261128T023000000Z-1f2e3d4c";
+
+    /// Two generations of ldap, each with an empty manifest and a file in its tree.
+    fn kept() -> (tempfile::TempDir, Generations) {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [OLD, NEW] {
+            let at = folder.path().join("ldap").join(name);
+            fs::create_dir_all(at.join("tree")).unwrap();
+            fs::write(at.join("tree/file"), "text").unwrap();
+            fs::write(at.join("manifest"), "").unwrap();
+            generation().write(&at).unwrap();
+        }
+        let generations = Generations {
+            folder: folder.path().to_owned(),
+            kind: TreeKind::Folder,
+        };
+        (folder, generations)
+    }
+
+    /// As it was written before there was anything else.
+    fn generation() -> Generation {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/generations/ldap/");
+        Generation::read(&Path::new(folder).join(NEW)).unwrap()
+    }
+
+    #[test]
+    fn what_nobody_wrote_down_was_a_picture_that_stood_still() {
+        assert!(generation().crash_consistent);
+    }
+
+    #[test]
+    fn the_newest_that_is_whole_is_chosen_unless_another_one_is_asked_for() {
+        let (_folder, all) = kept();
+        let (guest, old, new) = (
+            "ldap".parse().unwrap(),
+            OLD.parse().unwrap(),
+            NEW.parse().unwrap(),
+        );
+        let chosen = |asked: Option<&GenerationName>| all.choose(&guest, asked).map(|(name, _)| name);
+        assert_eq!(chosen(None).unwrap(), new);
+        assert_eq!(chosen(Some(&old)).unwrap(), old);
+        all.mark_damaged(&guest, &new).unwrap();
+        assert_eq!(chosen(None).unwrap(), old);
+        let refused = chosen(Some(&new)).unwrap_err().to_string();
+        assert!(
+            refused.contains("not as it was sealed") && refused.contains(OLD),
+            "{refused}"
+        );
+        fs::write(all.of(&guest).join(OLD).join("manifest"), "damaged").unwrap();
+        let refused = chosen(Some(&old)).unwrap_err().to_string();
+        assert!(refused.contains("its manifest is damaged"), "{refused}");
+        assert_eq!(all.newest(&guest).unwrap().0, old);
+        let elsewhere = Generations {
+            kind: TreeKind::Subvolume,
+            ..all
+        };
+        assert!(elsewhere.newest(&guest).is_none());
+    }
+
+    #[test]
+    fn what_is_pinned_is_kept_until_it_is_not() {
+        let (_folder, all) = kept();
+        let (guest, old) = ("ldap".parse().unwrap(), OLD.parse().unwrap());
+        let keep = "1d".parse().unwrap();
+        for _ in 0..2 {
+            all.pin(&guest, &old, true).unwrap();
+            assert!(all.is_pinned(&guest, &old) && all.doomed(&guest, &keep).is_empty());
+        }
+        for _ in 0..2 {
+            all.pin(&guest, &old, false).unwrap();
+            assert!(!all.is_pinned(&guest, &old));
+            assert_eq!(all.doomed(&guest, &keep), [old.clone()]);
+        }
+    }
+
+    #[test]
+    fn a_generation_goes_with_its_tree_and_half_of_one_goes_too() {
+        let (_folder, all) = kept();
+        let at = all.folder.join("ldap");
+        all.remove(&at.join(OLD)).unwrap();
+        fs::remove_dir_all(at.join(NEW).join("tree")).unwrap();
+        fs::remove_file(at.join(NEW).join("generation.json")).unwrap();
+        all.remove(&at.join(NEW)).unwrap();
+        assert_eq!(fs::read_dir(at).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn every_kind_of_tree_is_read_as_it_is_written() {
+        for kind in [
+            TreeKind::Folder,
+            TreeKind::Subvolume,
+            TreeKind::Volume,
+            TreeKind::ThinVolume,
+        ] {
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+        }
+        "zfs".parse::<TreeKind>().unwrap_err();
+    }
+}
