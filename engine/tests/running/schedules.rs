@@ -381,6 +381,19 @@ async fn what_is_refused_is_told_and_the_next_time_is_as_always() {
 }
 
 #[tokio::test]
+async fn what_was_submitted_before_a_master_died_is_what_came_though_it_is_refused_by_now() {
+    let bench = bench(nightly()).await;
+    at(&bench, night(0));
+    bench.engine.time().await.unwrap();
+    let due = due(&bench).await.remove(0);
+    let job = bench.submit(planned(&due)).await;
+    let why = Failure::new(Class::Permanent, "VSJ0405", "there is no guest `ldap`");
+    let came = bench.engine.fire(due, Err(why)).await.unwrap();
+    assert_eq!(came.map(|came| (came.id, came.new)), Some((job, false)));
+    assert_eq!(last(&bench).await.came, Ok(job));
+}
+
+#[tokio::test]
 async fn a_schedule_that_is_disabled_does_nothing_and_catches_up_nothing() {
     let mut bench = bench(nightly()).await;
     order(&bench, ScheduleCommand::Disable).await;
