@@ -259,8 +259,10 @@ mod tests {
         let said = [
             &b"        100  10%   12.34MB/s    0:00:12\r"[..],
             b"        400  40%   12.34MB/s    0:00:12\r",
-            &[b'x'; 5000],
-            b"\nNumber of files: 7\n",
+            // Nobody keeps what has no end.
+            b"        900  ",
+            &[b'9'; 5000],
+            b"%\nNumber of files: 7\n",
         ];
         for (total, note) in [(1000, "receiving"), (0, "receiving"), (1000, "")] {
             let (tell, told) = watch::channel(Progress::default());
@@ -307,5 +309,6 @@ mod tests {
         );
         let told = failure(Some(12), "VSJ0474: it is gone\n".to_owned());
         assert_eq!((told.class, &*told.code), (Class::Permanent, "VSJ0474"));
+        assert_eq!(told.detail, "VSJ0474: it is gone\n");
     }
 }
