@@ -220,6 +220,16 @@ mod tests {
         assert!(!file.exists());
     }
 
+    #[test]
+    fn a_tree_that_cannot_be_looked_for_is_not_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let around = folder.path().join("around");
+        std::os::unix::fs::symlink("around", &around).unwrap();
+        TreeKind::Folder.remove(&around.join("tree"), None).unwrap_err();
+        let none = folder.path().join("tree");
+        assert_eq!(TreeKind::Folder.remove(&none, None).unwrap(), Removed::Gone);
+    }
+
     #[tokio::test]
     async fn what_holds_the_lock_is_ended_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
