@@ -3,11 +3,12 @@
 //! and a lab.
 //!
 //! What is timed of ours is all of it: the job, the snapshot, the manifest with its checksums, and what makes the
-//! generation durable. `rsync` is called again as who keeps no generations calls it, and with `--link-dest`, as who keeps
-//! them does. They are measured in turns, and only ratios are claims. All write to memory: a disk takes now half, now thrice
-//! the time, and tells nothing of either.
+//! generation durable. `rsync` is called again as who keeps no generations calls it, and as who keeps them does: with
+//! `--link-dest`, or, where generations are subvolumes of a btrfs, into a snapshot of the last one. They are measured in turns,
+//! and only ratios are claims. All write to memory: a disk takes now half, now thrice the time, and tells nothing of either.
 
 use std::io::{Stdout, Write};
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::Command;
 
@@ -93,13 +94,89 @@ fn tell(out: &mut Stdout, name: &str, mut seconds: Vec<f64>) -> anyhow::Result<f
     Ok(median)
 }
 
+/// How trees are kept.
+#[derive(Clone, Copy)]
+enum Kind {
+    Folder,
+    Btrfs,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Folder => "dir",
+            Self::Btrfs => "btrfs",
+        }
+    }
+
+    /// Mounts a file system for such trees, and the memory that it is in.
+    fn mounted(self, folder: &Path) -> anyhow::Result<Option<(Mounted, Mounted)>> {
+        let memory = Mounted::in_memory(folder, 8192)?;
+        let kept = folder.join("kept");
+        let on_it = match self {
+            Self::Folder => Mounted::in_memory(&kept, 8192)?,
+            Self::Btrfs => Mounted::btrfs(&kept, &folder.join("image"), 8000)?,
+        };
+        Ok(on_it.zip(memory))
+    }
+
+    fn make(self, tree: &Path) -> anyhow::Result<()> {
+        match self {
+            Self::Folder => Ok(std::fs::create_dir(tree)?),
+            Self::Btrfs => succeeds(Command::new("btrfs").args(["subvolume", "create"]).arg(tree)),
+        }
+    }
+
+    /// Copies the guest beside its last copy, without us.
+    fn beside(self, site: &Site, last: &Path, tree: &Path) -> anyhow::Result<()> {
+        let mut snapshot = Command::new("btrfs");
+        snapshot.args(["subvolume", "snapshot"]).args([last, tree]);
+        match self {
+            Self::Folder => rsync(site, tree, &[format!("--link-dest={}", last.display())]),
+            Self::Btrfs => succeeds(&mut snapshot).and_then(|()| rsync(site, tree, &[])),
+        }
+    }
+
+    fn called(self) -> &'static str {
+        match self {
+            Self::Folder => "rsync --link-dest",
+            Self::Btrfs => "snapshot and rsync",
+        }
+    }
+
+    fn remove(self, tree: &Path) -> anyhow::Result<()> {
+        match self {
+            Self::Folder => Ok(std::fs::remove_dir_all(tree)?),
+            Self::Btrfs => succeeds(
+                Command::new("btrfs")
+                    .args(["subvolume", "delete", "-c"])
+                    .arg(tree),
+            ),
+        }
+    }
+}
+
 fn main() -> anyhow::Result<()> {
+    for kind in [Kind::Folder, Kind::Btrfs] {
+        // A thread stays in the network of its lab.
+        std::thread::scope(|scope| scope.spawn(|| on(kind)).join())
+            .unwrap_or_else(|panic| resume_unwind(panic))?;
+    }
+    Ok(())
+}
+
+fn on(kind: Kind) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     let folder = tempfile::tempdir()?;
-    let memory = Mounted::in_memory(folder.path(), 8192)?;
-    let settings = format!("[generations]\nfolder = \"{}\"\n", folder.path().display());
+    let mounted = kind.mounted(folder.path())?;
+    let kept = folder.path().join("kept");
+    let settings = format!(
+        "[generations]\nfolder = \"{}\"\ntree = \"{}\"\n",
+        kept.display(),
+        kind.word()
+    );
     let site = Site::prepared(2, |_| "", |_, program| program.set(&settings))?;
-    let (Some(site), Some(_)) = (site, memory.as_ref()) else {
+    let (Some(site), Some(_)) = (site, mounted.as_ref()) else {
         writeln!(out, "there can be no lab here: nothing was measured")?;
         return Ok(());
     };
@@ -107,33 +184,34 @@ fn main() -> anyhow::Result<()> {
     site.guest("web", ADDRESS, "vsh-01", "tiny")?;
     for files in FILES {
         fill(&site, files)?;
-        measure(&mut out, &site, folder.path(), files)?;
+        let (size, kind_of) = (files / 50, kind.word());
+        writeln!(
+            out,
+            "a guest of {files} files, {size} MB, kept on {kind_of}; {ROUNDS} rounds, medians"
+        )?;
+        measure(&mut out, &site, &kept, kind)?;
     }
     Ok(())
 }
 
-fn measure(out: &mut Stdout, site: &Site, folder: &Path, files: usize) -> anyhow::Result<()> {
-    let (plain, generations) = (tempfile::tempdir_in(folder)?, folder.join("web"));
-    let [mut ours, mut once, mut ours_again, mut again, mut linked]: [Vec<f64>; 5] = Default::default();
+fn measure(out: &mut Stdout, site: &Site, kept: &Path, kind: Kind) -> anyhow::Result<()> {
+    let [mut ours, mut once, mut ours_again, mut again, mut beside]: [Vec<f64>; 5] = Default::default();
+    let (last, next, generations) = (kept.join("1"), kept.join("2"), kept.join("web"));
     for _ in 0..ROUNDS {
-        let (to, next) = (plain.path().join("1"), plain.path().join("2"));
-        once.push(timed(|| rsync(site, &to, &[]))?);
+        kind.make(&last)?;
+        once.push(timed(|| rsync(site, &last, &[]))?);
         ours.push(timed(|| consolidation(site))?);
-        again.push(timed(|| rsync(site, &to, &[]))?);
-        linked.push(timed(|| {
-            rsync(site, &next, &[format!("--link-dest={}", to.display())])
-        })?);
+        again.push(timed(|| rsync(site, &last, &[]))?);
+        beside.push(timed(|| kind.beside(site, &last, &next))?);
         ours_again.push(timed(|| consolidation(site))?);
-        std::fs::remove_dir_all(&to)?;
-        std::fs::remove_dir_all(&next)?;
+        for generation in std::fs::read_dir(&generations)? {
+            kind.remove(&generation?.path().join("tree"))?;
+        }
         std::fs::remove_dir_all(&generations)?;
+        kind.remove(&last)?;
+        kind.remove(&next)?;
     }
-    writeln!(
-        out,
-        "a guest of {files} files, {} MB; {ROUNDS} rounds, medians",
-        files / 50
-    )?;
     compare(out, "the first time", ours, [("rsync", once)])?;
-    let others = [("rsync", again), ("rsync --link-dest", linked)];
+    let others = [("rsync", again), (kind.called(), beside)];
     compare(out, "again, unchanged", ours_again, others)
 }

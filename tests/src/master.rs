@@ -328,7 +328,6 @@ fn launches(step: &Step) -> Launches {
 async fn follow(engine: &Engine, id: JobId, writes: &Writes) -> anyhow::Result<Report> {
     let mut changes = engine.changes();
     loop {
-        let appends = writes.appends.load(Ordering::SeqCst);
         let job = engine.job(id).await?.context("the job is gone")?.job;
         let debts = job.debts().count();
         if (job.status.is_over() && debts == 0) || matches!(job.status, Status::Stuck { .. }) {
@@ -339,7 +338,7 @@ async fn follow(engine: &Engine, id: JobId, writes: &Writes) -> anyhow::Result<R
             let audit = engine.reader().verify()?;
             return Ok(Report {
                 steps: steps.collect(),
-                appends,
+                appends: writes.appends.load(Ordering::SeqCst),
                 unwinding_from: writes.unwinding_from.load(Ordering::SeqCst),
                 locks: engine.locks().await?.into_iter().map(|lock| lock.key).collect(),
                 debts,

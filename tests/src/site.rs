@@ -200,9 +200,7 @@ impl Site {
             "submit", "create", "--name", name, "--start", "--enable", "--wait",
         ];
         self.vsjob(&[&create[..], &place].concat())?.ok()?;
-        until("the guest answers", || {
-            Ok(answer(address).as_deref() == Some(name))
-        })
+        answers(address, name)
     }
 
     /// Submits a job.
@@ -440,6 +438,16 @@ pub fn answer(address: &str) -> Option<String> {
     let mut said = String::new();
     stream.read_to_string(&mut said).ok()?;
     Some(said.trim_end().to_owned())
+}
+
+/// Waits until the guest at that address answers with that name: on a busy machine even one that runs takes a moment.
+///
+/// # Errors
+/// It never does.
+pub fn answers(address: &str, name: &str) -> anyhow::Result<()> {
+    until(&format!("{name} answers at {address}"), || {
+        Ok(answer(address).as_deref() == Some(name))
+    })
 }
 
 /// Waits until something is so, and fails if it does not become so.

@@ -61,5 +61,5 @@ fn a_master() -> anyhow::Result<()> {
 
 #[test]
 fn demo_killed_at_every_durable_write_is_done_or_as_before() -> anyhow::Result<()> {
-    matrix::crash_matrix(&Demo, &Worlds::Paper(0), Share::ALL)?.tell("demo", (10, 10))
+    matrix::crash_matrix(&Demo, &Worlds::Paper(0), Share::ALL)?.tell("demo", (12, 20))
 }

@@ -221,7 +221,7 @@ fn a_master() -> anyhow::Result<()> {
 
 #[test]
 fn a_removal_killed_at_every_durable_write_leaves_a_template_whole_or_gone() -> anyhow::Result<()> {
-    matrix::crash_matrix(&Remove, &Worlds::Paper(1), Share::ALL)?.tell("template-remove", (4, 0))
+    matrix::crash_matrix(&Remove, &Worlds::Paper(1), Share::ALL)?.tell("template-remove", (6, 0))
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! moved away from since, and has the move itself as under way.
 
 use anyhow::ensure;
-use vsjob_tests::site::{ADDRESS, MOVE, Site, answer, until};
+use vsjob_tests::site::{ADDRESS, MOVE, Site, answers, until};
 
 const SIZE: usize = 16 << 20;
 
@@ -67,7 +67,8 @@ fn a_master_restored_from_an_old_backup_holds_its_jobs_and_sees_that_the_hosts_k
     other.run(&["abandon", &id, "--reason", "it is over"])?.ok()?;
     let job = other.run(&["status", &id, "--json"])?.json()?;
     ensure!(job["state"] == "abandoned", "{job}");
-    ensure!(answer(ADDRESS).as_deref() == Some("web") && site.runs("web", "vsh-02"));
+    answers(ADDRESS, "web")?;
+    ensure!(site.runs("web", "vsh-02"));
     ensure!(!site.runs("web", "vsh-01"));
     other.run(&["guest", "stop", "web"])?.ok()?;
     other.run(&["guest", "start", "web"])?.ok()?;

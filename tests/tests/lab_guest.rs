@@ -2,7 +2,7 @@
 //! has left.
 
 use anyhow::ensure;
-use vsjob_tests::site::{ADDRESS, MOVE, Site, answer, until};
+use vsjob_tests::site::{ADDRESS, MOVE, Site, answer, answers, until};
 
 #[test]
 fn a_guest_is_stopped_and_started_and_starts_with_its_host_when_it_is_enabled() -> anyhow::Result<()> {
@@ -16,9 +16,7 @@ fn a_guest_is_stopped_and_started_and_starts_with_its_host_when_it_is_enabled() 
         "stopped"
     );
     order("start")?;
-    until("it answers again", || {
-        Ok(answer(ADDRESS).as_deref() == Some("web"))
-    })?;
+    answers(ADDRESS, "web")?;
     for (verb, comes_up) in [("disable", false), ("enable", true)] {
         order(verb)?;
         site.lab.reboot("vsh-01")?;
@@ -63,7 +61,8 @@ fn what_waited_for_a_move_finds_the_guest_gone_and_is_taken_back() -> anyhow::Re
             "{job}"
         );
     }
-    ensure!(answer(ADDRESS).as_deref() == Some("web") && site.runs("web", "vsh-02"));
+    answers(ADDRESS, "web")?;
+    ensure!(site.runs("web", "vsh-02"));
     site.is_in_order()
 }
 
@@ -102,6 +101,7 @@ fn what_a_move_leaves_is_purged_when_its_grace_is_over() -> anyhow::Result<()> {
         .lab
         .run("vsh-01", "ls -A /var/lib/machines /etc/systemd/nspawn")?;
     ensure!(!there.contains("web"), "{there}");
-    ensure!(answer(ADDRESS).as_deref() == Some("web") && site.runs("web", "vsh-02"));
+    answers(ADDRESS, "web")?;
+    ensure!(site.runs("web", "vsh-02"));
     site.is_in_order()
 }

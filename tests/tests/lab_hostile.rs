@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::ensure;
 use vsjob_tests::compiler::compile;
 use vsjob_tests::lab::Template;
-use vsjob_tests::site::{ADDRESS, MOVE, Site, answer, until};
+use vsjob_tests::site::{ADDRESS, MOVE, Site, answers, until};
 
 const TREE: &str = "/var/lib/machines/web";
 
@@ -75,7 +75,7 @@ fn a_forged_list_of_files_writes_nothing_outside_of_the_copy() -> anyhow::Result
         .args(look)
         .output()?;
     ensure!(written.stdout.is_empty(), "{written:?}");
-    ensure!(answer(ADDRESS).as_deref() == Some("web"), "it runs no more");
+    answers(ADDRESS, "web")?;
     site.succeeds(&site.submit(&backup)?)?;
     Ok(())
 }
@@ -166,7 +166,5 @@ fn an_address_that_somebody_has_is_not_given_to_a_guest_and_an_enabled_guest_doe
     site.lab
         .run("vsh-02", &format!("ip address del {ADDRESS}/16 dev br0"))?;
     site.lab.run("vsh-01", "machinectl start web")?;
-    until("the guest answers", || {
-        Ok(answer(ADDRESS).as_deref() == Some("web"))
-    })
+    answers(ADDRESS, "web")
 }

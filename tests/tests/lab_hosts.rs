@@ -2,7 +2,7 @@
 
 use anyhow::{Context, ensure};
 use vsjob_tests::lab::Template;
-use vsjob_tests::site::{ADDRESS, Site, answer, until};
+use vsjob_tests::site::{ADDRESS, Site, answers, until};
 
 const MAIL: &str = "10.77.1.6";
 
@@ -32,7 +32,7 @@ fn place(site: &Site, guest: &str) -> anyhow::Result<String> {
 fn lives_elsewhere(site: &Site, guest: &str, address: &str) -> anyhow::Result<()> {
     let host = place(site, guest)?;
     ensure!(host != "vsh-01" && site.runs(guest, &host));
-    until("it answers", || Ok(answer(address).as_deref() == Some(guest)))?;
+    answers(address, guest)?;
     let own = site
         .lab
         .run(&host, &format!("cat /var/lib/machines/{guest}/own"))?;
@@ -95,10 +95,7 @@ fn a_host_is_emptied_and_a_guest_of_it_becomes_a_template() -> anyhow::Result<()
     site.vsjob(&[&["submit"], &on("--host=vsh-01")[..]].concat())?
         .refuses("VSJ0541", 4)?;
     site.succeeds(&site.submit(&on("--host=vsh-02"))?)?;
-    until(
-        "it answers",
-        || Ok(answer("10.77.1.7").as_deref() == Some("copy")),
-    )?;
+    answers("10.77.1.7", "copy")?;
     let own = site.lab.run("vsh-02", "cat /var/lib/machines/copy/own")?;
     ensure!(own == "of web\n", "{own}");
     until("what has left is gone", || {

@@ -4,7 +4,7 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 use vsjob_tests::figures;
 use vsjob_tests::lab::Template;
-use vsjob_tests::site::{ADDRESS, MOVE, Site, answer, move_to, until};
+use vsjob_tests::site::{ADDRESS, MOVE, Site, answers, move_to, until};
 use vsjob_tests::tree::Tree;
 
 const SEED: u64 = 20_261_125;
@@ -78,7 +78,7 @@ fn a_move_whose_master_is_killed_ten_times_sends_no_more_than_an_undisturbed_one
         self::content(&site, "vsh-01")? == content,
         "the guest is not whole"
     );
-    ensure!(answer(ADDRESS).as_deref() == Some("web"));
+    answers(ADDRESS, "web")?;
     ensure!(site.runs("web", "vsh-01") && !site.runs("web", "vsh-02"));
     site.is_in_order()
 }

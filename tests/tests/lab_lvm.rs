@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use vsjob_tests::guests;
 use vsjob_tests::lab::{Lab, Template};
 use vsjob_tests::needs;
-use vsjob_tests::site::{ADDRESS, Site, answer, move_to, until};
+use vsjob_tests::site::{ADDRESS, Site, answers, move_to, until};
 use vsjob_tests::tree::Tree;
 
 const BTRFS: &str = "vsh-01";
@@ -79,7 +79,7 @@ fn moves_to(site: &Site, host: &str) -> anyhow::Result<()> {
     let grace = ["--grace", "1s"];
     let id = site.submit(&[&move_to(host)[..], &grace].concat())?;
     site.succeeds(&id).with_context(|| format!("to {host}"))?;
-    until("it answers", || Ok(answer(ADDRESS).as_deref() == Some("web")))?;
+    answers(ADDRESS, "web")?;
     ensure!(site.runs("web", host));
     let wanted = [THICK, THIN].map(|left| if left == host { "web" } else { "" });
     let mut seen = Default::default();
@@ -94,9 +94,7 @@ fn is_made_restored_and_removed(site: &Site) -> anyhow::Result<()> {
     site.guest("new", "10.77.1.6", THICK, "filled")?;
     let as_new = ["--as", "web-then", "--interface", "10.77.1.7", "--host", THICK];
     site.succeeds(&site.submit(&[&["restore", "--name", "web"][..], &as_new].concat())?)?;
-    until("the restored one answers", || {
-        Ok(answer("10.77.1.7").as_deref() == Some("web-then"))
-    })?;
+    answers("10.77.1.7", "web-then")?;
     for name in ["new", "web-then"] {
         let id = site.submit(&["remove", "--name", name, "--stop", "--no-keep", "--grace", "1s"])?;
         site.succeeds(&id)?;
@@ -123,9 +121,7 @@ fn a_guest_goes_through_all_storages_and_back_and_is_the_same() -> anyhow::Resul
     // Nobody but its own unit mounts its volume then.
     site.lab.power_cut(THICK)?;
     site.lab.boot(THICK)?;
-    until("it answers again", || {
-        Ok(answer(ADDRESS).as_deref() == Some("web"))
-    })?;
+    answers(ADDRESS, "web")?;
 
     moves_to(&site, THIN)?;
     guests::same_here(&was, &backed_up(&site, "--hot")?)?;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use vsjob_tests::figures;
 use vsjob_tests::lab::Template;
 use vsjob_tests::program::said;
-use vsjob_tests::site::{ADDRESS, MOVE, Site, answer, until};
+use vsjob_tests::site::{ADDRESS, MOVE, Site, answers, until};
 use vsjob_tests::tree::Tree;
 use vsjob_tests::witness::{self, Order};
 
@@ -20,10 +20,7 @@ fn a_guest_moves_and_nothing_of_the_move_is_left() -> anyhow::Result<()> {
     };
     let id = site.submit(&MOVE)?;
     let job = site.succeeds(&id)?;
-    ensure!(
-        answer(ADDRESS).as_deref() == Some("web"),
-        "the guest does not answer"
-    );
+    answers(ADDRESS, "web")?;
     let placed = site.vsjob(&["guest", "list", "--json"])?.json()?;
     ensure!(placed["guests"][0]["host"] == "vsh-02", "{placed}");
     site.is_in_order()?;
@@ -39,9 +36,7 @@ fn a_guest_moves_and_nothing_of_the_move_is_left() -> anyhow::Result<()> {
     for host in ["vsh-01", "vsh-02"] {
         site.lab.reboot(host)?;
     }
-    until("the guest is back after a reboot of both hosts", || {
-        Ok(answer(ADDRESS).as_deref() == Some("web"))
-    })?;
+    answers(ADDRESS, "web")?;
     ensure!(!site.runs("web", "vsh-01") && site.runs("web", "vsh-02"));
 
     figures::tell(format_args!(
@@ -173,7 +168,7 @@ fn a_move_keeps_to_the_limit_of_its_source() -> anyhow::Result<()> {
     figures::tell(format_args!(
         "a move with bwlimit=8m: {sent} bytes in {took} ms: {rate} bytes a second of {LIMIT} allowed"
     ));
-    ensure!(answer(ADDRESS).as_deref() == Some("web"));
+    answers(ADDRESS, "web")?;
     Ok(())
 }
 
@@ -198,7 +193,7 @@ fn a_move_is_compressed_when_its_target_says_so_and_the_copy_is_whole() -> anyho
     let sent: u64 = output(&job, "copy web while it runs", "sent")?.parse()?;
     ensure!(sent < SIZE as u64 / 2, "{sent} bytes sent");
     ensure!(sum("vsh-02")? == before, "the copy is not what was sent");
-    ensure!(answer(ADDRESS).as_deref() == Some("web"));
+    answers(ADDRESS, "web")?;
     site.is_in_order()?;
     figures::tell(format_args!("a move with compress: {sent} bytes of {SIZE} sent"));
     Ok(())

@@ -10,7 +10,7 @@ use vsjob_tests::full_disk;
 use vsjob_tests::guests::same_here;
 use vsjob_tests::lab::Template;
 use vsjob_tests::lab_pool;
-use vsjob_tests::site::{Site, answer, until};
+use vsjob_tests::site::{Site, answers, until};
 use vsjob_tests::tree::Tree;
 use vsjob_tests::{figures, guests};
 
@@ -112,10 +112,7 @@ fn are_their_guests(site: &Site, generations: &BTreeMap<String, String>) -> anyh
             .join(guest)
             .join(generation);
         same_here(&reference, &tree.join("tree")).with_context(|| guest.clone())?;
-        ensure!(
-            answer(&address(number)).as_deref() == Some(guest),
-            "{guest} does not run"
-        );
+        answers(&address(number), guest)?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use vsjob_engine::{Clock, SystemClock};
 use vsjob_tests::hosts::Host as _;
 use vsjob_tests::lab::{Lab, Template};
 use vsjob_tests::lab_pool::LabHost;
-use vsjob_tests::site::{ADDRESS, Site, answer, move_to, until};
+use vsjob_tests::site::{ADDRESS, Site, answers, move_to, until};
 use vsjob_tests::tree::Tree;
 use vsjob_tests::vm_master::VmMaster;
 use vsjob_tests::{figures, guests, needs};
@@ -129,7 +129,7 @@ fn a_move_whose_hosts_lose_their_power_at_any_moment_is_done_or_as_before() -> a
             until("it runs where it should, and there alone", || {
                 Ok(site.runs("web", at) && !site.runs("web", elsewhere))
             })?;
-            until("it answers", || Ok(answer(ADDRESS).as_deref() == Some("web")))?;
+            answers(ADDRESS, "web")?;
             let now = site.lab.run(at, CONTENT)?;
             let differs: Vec<_> = now.lines().filter(|line| !content.contains(line)).collect();
             ensure!(now == content, "{at} has something else: {differs:?}");

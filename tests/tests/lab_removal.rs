@@ -2,7 +2,7 @@
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
-use vsjob_tests::site::{ADDRESS, Site, answer, until};
+use vsjob_tests::site::{ADDRESS, Site, answer, answers, until};
 
 /// What carries the guest's name, or one that a job gave it.
 fn there(site: &Site) -> anyhow::Result<String> {
@@ -15,21 +15,17 @@ fn does(site: &Site, args: &[&str]) -> anyhow::Result<Value> {
     site.succeeds(&site.submit(args)?)
 }
 
-fn answers(name: &str) -> anyhow::Result<()> {
-    until("it answers", || Ok(answer(ADDRESS).as_deref() == Some(name)))
-}
-
 #[test]
 fn a_guest_is_renamed_and_removed_and_comes_back_and_is_purged() -> anyhow::Result<()> {
     let Some(site) = Site::with_guest()? else {
         return Ok(());
     };
     does(&site, &["rename", "--name", "web", "--to", "shop", "--stop"])?;
-    answers("shop")?;
+    answers(ADDRESS, "shop")?;
     ensure!(site.runs("shop", "vsh-01") && !there(&site)?.contains("web"));
     site.is_in_order()?;
     site.lab.reboot("vsh-01")?;
-    answers("shop")?;
+    answers(ADDRESS, "shop")?;
 
     let refused = site.submit(&["remove", "--name", "shop"])?;
     site.follow(&refused)?.to_the_end()?;
@@ -54,11 +50,11 @@ fn a_guest_is_renamed_and_removed_and_comes_back_and_is_purged() -> anyhow::Resu
     ensure!(said.contains("as it was sealed"), "{said}");
 
     does(&site, &["undelete", "--name", "shop"])?;
-    answers("shop")?;
+    answers(ADDRESS, "shop")?;
     ensure!(!there(&site)?.contains("removed"));
     site.is_in_order()?;
     site.lab.reboot("vsh-01")?;
-    answers("shop")?;
+    answers(ADDRESS, "shop")?;
 
     does(
         &site,

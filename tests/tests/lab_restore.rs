@@ -1,7 +1,7 @@
 //! A guest of a real host is destroyed, and brought back from its generation over SSH, through deaths of the master.
 
 use anyhow::{Context, ensure};
-use vsjob_tests::site::{ADDRESS, Site, answer, until};
+use vsjob_tests::site::{ADDRESS, Site, answer, answers, until};
 use vsjob_tests::{figures, lab_pool};
 
 const BLOB: usize = 64 << 20;
@@ -78,7 +78,7 @@ fn a_guest_that_was_destroyed_answers_again_as_it_was_through_deaths_of_the_mast
     let sent: u64 = sent.context("nothing was sent")?.parse()?;
     ensure!(sent < 32 << 20, "{sent} bytes went over the line again");
 
-    ensure!(answer(ADDRESS).as_deref() == Some("web"), "it does not answer");
+    answers(ADDRESS, "web")?;
     let is = onlooker(&site, LOOK)?;
     let lost: Vec<&str> = was
         .lines()
@@ -116,9 +116,8 @@ fn a_copy_of_last_night_runs_beside_the_living_guest_on_another_host() -> anyhow
         "vsh-02",
     ])?;
     site.succeeds(&id)?;
-    until("both answer", || {
-        Ok(answer(other).as_deref() == Some("web-then") && answer(ADDRESS).as_deref() == Some("web"))
-    })?;
+    answers(other, "web-then")?;
+    answers(ADDRESS, "web")?;
     let ids = [("vsh-01", "web"), ("vsh-02", "web-then")].map(|(host, guest)| {
         site.lab
             .run(host, &format!("cat /var/lib/machines/{guest}/etc/machine-id"))
@@ -138,18 +137,14 @@ fn a_guest_that_somebody_broke_into_is_put_back_and_kept_to_be_looked_at() -> an
     site.lab.run("vsh-01", intrude)?;
     let id = site.submit(&["restore", "--name", "web", "--replace", "--grace", "never"])?;
     site.succeeds(&id)?;
-    until("it answers as it did", || {
-        Ok(answer(ADDRESS).as_deref() == Some("web"))
-    })?;
+    answers(ADDRESS, "web")?;
     let replaced = format!("web.replaced-{}", &id[id.len() - 8..]);
     let kept = format!("cat /var/lib/machines/{replaced}/etc/backdoor /etc/systemd/nspawn/{replaced}.nspawn");
     ensure!(site.lab.run("vsh-01", &kept)?.contains("open"));
     let gone = "cd /var/lib/machines/web && cat etc/hostname && test ! -e etc/backdoor";
     ensure!(site.lab.run("vsh-01", gone)?.trim() == "web");
     site.lab.reboot("vsh-01")?;
-    until("it answers after a reboot", || {
-        Ok(answer(ADDRESS).as_deref() == Some("web"))
-    })?;
+    answers(ADDRESS, "web")?;
     // Nobody owns it but whoever looks at it: it is shown until it is deleted.
     let left = site.vsjob(&["gc"])?.ok()?;
     ensure!(left.contains(&replaced), "{left}");

@@ -82,6 +82,13 @@ async fn due(bench: &Bench) -> Vec<Due> {
     }
 }
 
+/// What is due on the first night.
+async fn first_due(bench: &Bench) -> Due {
+    at(bench, night(0));
+    bench.engine.time().await.unwrap();
+    due(bench).await.remove(0)
+}
+
 fn planned(due: &Due) -> NewJob {
     let mut new = job(None, "guest/ldap", vec![step("a")]);
     new.request = due.request.clone();
@@ -191,9 +198,7 @@ async fn a_master_that_dies_at_any_record_neither_loses_nor_doubles_what_is_due(
 #[tokio::test]
 async fn an_answer_to_what_was_due_before_a_restart_is_taken_once() {
     let mut bench = bench(nightly()).await;
-    at(&bench, night(0));
-    bench.engine.time().await.unwrap();
-    let known = due(&bench).await.remove(0);
+    let known = first_due(&bench).await;
     // The master dies before it is planned: it is due as before.
     restart(&mut bench);
     bench.clock.advance(MINUTE);
@@ -347,10 +352,8 @@ async fn after_a_take_over_nothing_is_due_and_what_was_is_not_done_when_it_is_ac
 async fn what_is_due_on_a_full_disk_waits_and_writes_nothing() {
     let bench = bench(until_six()).await;
     bench.store.fill();
-    at(&bench, night(0));
-    bench.engine.time().await.unwrap();
+    let due = first_due(&bench).await;
     let head = bench.engine.reader().verify().unwrap().head;
-    let due = due(&bench).await.remove(0);
     for _ in 0..3 {
         let refused = bench.engine.fire(due.clone(), Ok(planned(&due))).await;
         assert!(matches!(refused, Err(EngineError::Store(_))), "{refused:?}");
@@ -371,9 +374,7 @@ async fn what_is_due_on_a_full_disk_waits_and_writes_nothing() {
 #[tokio::test]
 async fn what_is_refused_is_told_and_the_next_time_is_as_always() {
     let bench = bench(nightly()).await;
-    at(&bench, night(0));
-    bench.engine.time().await.unwrap();
-    let due = due(&bench).await.remove(0);
+    let due = first_due(&bench).await;
     let why = Failure::new(Class::Permanent, "VSJ0405", "there is no guest `ldap`");
     assert_eq!(bench.engine.fire(due, Err(why.clone())).await.unwrap(), None);
     assert_eq!(last(&bench).await.came, Err(Missed::Refused(why)));
@@ -383,9 +384,7 @@ async fn what_is_refused_is_told_and_the_next_time_is_as_always() {
 #[tokio::test]
 async fn what_was_submitted_before_a_master_died_is_what_came_though_it_is_refused_by_now() {
     let bench = bench(nightly()).await;
-    at(&bench, night(0));
-    bench.engine.time().await.unwrap();
-    let due = due(&bench).await.remove(0);
+    let due = first_due(&bench).await;
     let job = bench.submit(planned(&due)).await;
     let why = Failure::new(Class::Permanent, "VSJ0405", "there is no guest `ldap`");
     let came = bench.engine.fire(due, Err(why)).await.unwrap();

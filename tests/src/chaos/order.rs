@@ -10,7 +10,7 @@ use super::quiet::text;
 use super::run::Run;
 use crate::guests;
 use crate::lab_pool;
-use crate::site::{answer, until};
+use crate::site::answers;
 
 /// What a host has of guests: roots and definitions under which somebody could start one, what starts with it, and what
 /// runs.
@@ -130,9 +130,7 @@ impl Run {
         due.extend(runs.then(|| (place.clone(), "runs".to_owned())));
         ensure!(*found == due, "this is due: {due:?}");
         if runs {
-            until("it answers at its address", || {
-                Ok(answer(&guest.address).as_deref() == Some(&guest.name))
-            })?;
+            answers(&guest.address, &guest.name)?;
         }
         self.is_whole(guest, place)?;
         self.has_what_it_acknowledged(guest, place)

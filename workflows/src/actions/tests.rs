@@ -164,28 +164,26 @@ impl Job {
         self.guest().join(format!("incoming-{}", self.id.short()))
     }
 
-    /// With one file of four bytes.
-    async fn sealed(&self) -> PathBuf {
-        fs::write(self.incoming().join("tree/file"), "text").unwrap();
-        let sent = [("files", "2"), ("size", "4"), ("still", "yes")];
+    /// What was received, of which so much was sent, is a generation now.
+    async fn seal(&self, files: &str, size: &str) -> PathBuf {
+        let sent = [("files", files), ("size", size), ("still", "yes")];
         self.done("complete-generation", &sent).await;
         self.done("seal-generation", &[]).await;
         self.guest().join(&self.name)
     }
 
+    /// With one file of four bytes.
+    async fn sealed(&self) -> PathBuf {
+        fs::write(self.incoming().join("tree/file"), "text").unwrap();
+        self.seal("2", "4").await
+    }
+
     /// Its guest, in a first generation; a second one is begun.
     async fn receive_first(&mut self) {
-        let received = pass(self, "1", "yes").await;
-        let Outcome::Done(told) = received else {
-            panic!("{received:?}");
+        let Outcome::Done(told) = pass(self, "1", "yes").await else {
+            panic!("it is not received");
         };
-        let sent = [
-            ("files", &*told["files"]),
-            ("size", &told["size"]),
-            ("still", "yes"),
-        ];
-        self.done("complete-generation", &sent).await;
-        self.done("seal-generation", &[]).await;
+        self.seal(&told["files"], &told["size"]).await;
         self.begin().await;
     }
 }

@@ -102,9 +102,9 @@ impl Rsync<'_> {
         let (out, errors) = (child.stdout.take(), child.stderr.take());
         let (stats, said) = tokio::join!(self.listen(out, tell), words(errors));
         let status = child.wait().await.map_err(|why| cannot_run(&why))?;
-        match is_well(status.code(), self.lives) {
-            true => Ok(stats),
-            false => Err(failure(status.code(), said)),
+        match status.code() {
+            code if is_well(code, self.lives) => Ok(stats),
+            code => Err(failure(code, said)),
         }
     }
 
