@@ -46,6 +46,12 @@ fn what_has_not_changed_is_linked_to_the_generation_before_and_comes_over_no_lin
         received(&list[0]) > 2_000_000 && received(&list[1]) < 100_000,
         "{list:?}"
     );
+    // The job is told what it will be about, and counts nothing itself.
+    let job = kept.backup(&[])?;
+    ensure!(
+        job["plan"][0]["outputs"]["bytes"].as_str() == Some(&list[1]["facts"]["size"].to_string()),
+        "{job}"
+    );
     let base = first.file_name().context("no name")?.to_string_lossy();
     ensure!(list[1]["facts"]["base"] == *base, "{list:?}");
     ensure!(list[1]["facts"]["running"] == true && list[1]["facts"]["host"] == "vsh-01");

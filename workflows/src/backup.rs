@@ -116,6 +116,8 @@ pub(crate) struct Consolidation<'a> {
     tree: TreeKind,
     /// What the generation says of itself.
     mode: SnapshotMode,
+    /// What its files take, as far as the last generation tells; 0 where it is to be counted.
+    expected: u64,
 }
 
 /// What the steps before the first reading have answered.
@@ -157,6 +159,9 @@ impl<'a> Consolidation<'a> {
                 what: "a snapshot of a volume, or a list of the processes that write to it",
             });
         }
+        let last = site.generations.newest(guest).map(|(_, last)| last.size);
+        // A volume is made for what it is to hold: no guess will do.
+        let expected = last.filter(|_| !site.generations.kind.has_a_size()).unwrap_or(0);
         Ok(Self {
             guest,
             host,
@@ -164,17 +169,14 @@ impl<'a> Consolidation<'a> {
             folder,
             tree: site.generations.kind,
             mode,
+            expected,
         })
     }
 
     /// Looks at the guest where it is, and makes a place for its generation.
     pub(crate) fn prepare(&self, p: &mut Planner, excludes: &[String]) -> Result<Begun, Refusal> {
         let guest = self.guest;
-        let source = CheckSource {
-            guest: guest.clone(),
-            leaves: YesNo::No,
-        };
-        let bytes = p.on(self.host, source).answers().bytes;
+        let bytes = self.check(p);
         let was = p.on(self.host, ReadFacts { guest: guest.clone() }).answers();
         let names = p.here(ChooseNames { guest: guest.clone() }).answers();
         Ok(Begun {
@@ -183,6 +185,16 @@ impl<'a> Consolidation<'a> {
             bytes,
             running: was.running,
         })
+    }
+
+    /// The guest is whole; what its files take.
+    pub(crate) fn check(&self, p: &mut Planner) -> Ref<u64> {
+        let source = CheckSource {
+            guest: self.guest.clone(),
+            leaves: YesNo::No,
+            expected: self.expected,
+        };
+        p.on(self.host, source).answers().bytes
     }
 
     /// A place for it on the master.

@@ -229,6 +229,8 @@ fn plan(request: &Move, site: &Site) -> Result<Planned, Refusal> {
             CheckSource {
                 guest: guest.clone(),
                 leaves: YesNo::Yes,
+                // Whether there is room for it elsewhere, no guess tells.
+                expected: 0,
             },
         )
         .answers();

@@ -7,7 +7,6 @@ use vsjob_engine::HostName;
 use vsjob_engine::UndoKind::Gating;
 
 use crate::actions::check_present::CheckPresent;
-use crate::actions::check_source::CheckSource;
 use crate::actions::check_stopped::CheckStopped;
 use crate::actions::choose_names::ChooseNames;
 use crate::actions::disable_guest::DisableGuest;
@@ -102,11 +101,7 @@ fn plan(request: &Remove, site: &Site) -> Result<Planned, Refusal> {
             None
         }
         Some(last) => {
-            let source = CheckSource {
-                guest: guest.clone(),
-                leaves: YesNo::No,
-            };
-            let bytes = p.on(host, source).answers().bytes;
+            let bytes = last.check(&mut p);
             let begun = Begun {
                 names,
                 generation: last.begin(&mut p, was, bytes, &[])?,

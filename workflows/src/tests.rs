@@ -12,8 +12,8 @@ use vsjob_engine::{Plan, UndoKind, Value};
 use vsjob_workers::{Action, Driver, Drivers, Settings, Side, Slaves, network, runtime, storage};
 
 use crate::{
-    Generations, Parameters, Planned, Refusal, Removed, Room, Site, Survey, Takes, Template, operation,
-    operations, registry, site_hosts,
+    Generations, Parameters, Planned, Refusal, Removed, Room, Site, Survey, Takes, Template, TreeKind,
+    operation, operations, registry, site_hosts,
 };
 
 fn site() -> Site {
@@ -340,6 +340,20 @@ fn what_a_remove_keeps_is_made_by_the_steps_of_a_backup() {
         !without.contains("generation") && !without.contains("snapshot"),
         "{without}"
     );
+}
+
+#[test]
+fn the_files_of_a_guest_are_counted_unless_its_last_generation_tells_well_enough() {
+    let expected = |site: &Site, name: &str, given: &str| given_as(&plan_on(site, name, given), "expected");
+    let (mut site, guest) = (site(), "name=ldap stop=true");
+    assert_eq!(expected(&site, "backup", "name=ldap"), ["4096000"]);
+    assert_eq!(expected(&site, "remove", guest), ["4096000"]);
+    assert_eq!(expected(&site, "move", "name=ldap dst=vsh-02"), ["0"]);
+    // A volume is made for what it is to hold.
+    site.generations.kind = TreeKind::ThinVolume;
+    assert_eq!(expected(&site, "backup", "name=ldap"), ["0"]);
+    site.generations = Generations::default();
+    assert_eq!(expected(&site, "backup", "name=ldap"), ["0"]);
 }
 
 #[test]

@@ -7,8 +7,9 @@ use crate::{DeviceName, GuestName, Line, YesNo};
 
 host_action! {
     /// The guest is here, whole, and nothing is in its tree that a copy would miss. If it `leaves`, it is defined anew
-    /// elsewhere: then nothing is in its definition either that it would lack there.
-    CheckSource { guest: GuestName, leaves: YesNo } -> SourceChecked {
+    /// elsewhere: then nothing is in its definition either that it would lack there. Its files take about as many bytes as are
+    /// `expected`; if that is 0, they are counted, which is a look at each of them on most storages.
+    CheckSource { guest: GuestName, leaves: YesNo, expected: u64 } -> SourceChecked {
         /// What its files take.
         bytes: u64,
         /// The architecture of its host.

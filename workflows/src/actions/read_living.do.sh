@@ -21,13 +21,13 @@ transfer_begins "$job"
 transfer_tree=$(volume_path "$guest")
 transfer_lives "$job" "$guest" "$transfer_tree"
 transfer_changed
-transfer_finds find "$transfer_tree" -type f -links +1 -printf '%i %P\0' >"$folder/linked"
-transfer_finds find "$transfer_tree" -mindepth 1 -type d -printf '%i %P\0' >"$folder/folders"
 set -- -false
 while read -r inode; do
 	set -- "$@" -o -inum "$inode"
 done <"$folder/mapped"
-transfer_finds find "$transfer_tree" -type f \( "$@" \) -printf '%P\0' >"$folder/mapped.names"
+transfer_finds find "$transfer_tree" -mindepth 1 \
+	-type d -fprintf "$folder/folders" '%i %P\0' -o \
+	-type f \( -links +1 -fprintf "$folder/linked" '%i %P\0' , \( "$@" \) -fprintf "$folder/mapped.names" '%P\0' \)
 transfer_reader "$job" "$transfer_tree"
 printf '%s %s %s\n' "$transfer_begin" "$transfer_begin_steady" "$transfer_begin_boot" >"$folder/begun.$pass"
 durable "$folder/changed" "$folder/linked" "$folder/folders" "$folder/mapped.names" "$folder/begun.$pass"

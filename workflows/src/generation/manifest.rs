@@ -7,6 +7,7 @@
 //! written before there were attributes in them `+ATTRIBUTES` is missing.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -31,10 +32,10 @@ pub struct Difference {
     pub what: &'static str,
 }
 
-/// The records of a tree, by name.
+/// The records of a tree, by name: as bytes, which are compared at once, and not part by part as paths are.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Manifest {
-    records: BTreeMap<PathBuf, Record>,
+    records: BTreeMap<OsString, Record>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ impl Manifest {
                 count.size += metadata.len();
             }
             let words = words(metadata);
-            let same = known.records.get(name).filter(|record| {
+            let same = known.records.get(name.as_os_str()).filter(|record| {
                 record.words == words && record.inode == metadata.ino() && record.checksum != "-"
             });
             let checksum = match same {
@@ -77,7 +78,7 @@ impl Manifest {
                 checksum,
                 attributes: Some(attributes::checksum(path)?),
             };
-            manifest.records.insert(name.to_owned(), record);
+            manifest.records.insert(name.as_os_str().to_owned(), record);
             Ok(())
         })?;
         Ok((manifest, count))
@@ -119,18 +120,13 @@ impl Manifest {
 
     /// The records of what is at `path` and beneath it, as a manifest of that alone; none if nothing is there.
     pub(crate) fn below(&self, path: &Path) -> Option<Self> {
-        self.records.get(path)?;
         let of_it = self.records.iter().filter_map(|(name, record)| {
-            let rest = name.strip_prefix(path).ok()?;
-            let name = match rest.as_os_str().is_empty() {
-                true => Path::new("."),
-                false => rest,
-            };
+            let rest = Path::new(name).strip_prefix(path).ok()?.as_os_str();
+            let name = if rest.is_empty() { OsStr::new(".") } else { rest };
             Some((name.to_owned(), record.clone()))
         });
-        Some(Self {
-            records: of_it.collect(),
-        })
+        let records: BTreeMap<_, _> = of_it.collect();
+        (!records.is_empty()).then_some(Self { records })
     }
 
     /// How many records there are.
@@ -152,7 +148,7 @@ impl Manifest {
             let attributes = attributes.iter().map(|checksum| format!("+{checksum}"));
             let attributes: String = attributes.collect();
             let mut line = format!("{words} {inode} {checksum}{attributes} ").into_bytes();
-            line.extend(name.as_os_str().as_bytes());
+            line.extend(name.as_bytes());
             line.push(0);
             hasher.update(&line);
             file.write_all(&line)?;
@@ -178,7 +174,7 @@ impl Manifest {
     }
 }
 
-fn record(line: &[u8]) -> Option<(PathBuf, Record)> {
+fn record(line: &[u8]) -> Option<(OsString, Record)> {
     let mut words = line.splitn(9, |byte| *byte == b' ');
     let mut next = || std::str::from_utf8(words.next()?).ok();
     let facts: Vec<&str> = std::iter::from_fn(&mut next).take(6).collect();
@@ -194,7 +190,7 @@ fn record(line: &[u8]) -> Option<(PathBuf, Record)> {
         checksum: checksum.to_owned(),
         attributes,
     };
-    Some((PathBuf::from(std::ffi::OsString::from_vec(name)), record))
+    Some((OsString::from_vec(name), record))
 }
 
 fn words(metadata: &Metadata) -> String {
@@ -274,7 +270,6 @@ fn walk(root: &Path, visit: &mut Visit<'_>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ffi::OsStr;
 
     fn tree() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();

@@ -70,6 +70,11 @@ impl TreeKind {
         self == Self::Volume
     }
 
+    /// Whether a tree holds so much and no more.
+    pub(crate) fn has_a_size(self) -> bool {
+        self.scripts().is_some()
+    }
+
     fn scripts(self) -> Option<&'static str> {
         match self {
             Self::Folder | Self::Subvolume => None,
