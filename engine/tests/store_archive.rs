@@ -315,6 +315,48 @@ fn a_journal_that_does_not_reach_back_to_the_older_snapshot_is_refused() {
 }
 
 #[test]
+fn a_journal_that_was_begun_anew_does_not_go_on_from_what_was_archived_before() {
+    for snapshots_are_left in [true, false] {
+        let folder = folder();
+        let directory = folder.path();
+        written(directory, options());
+        for segment in files(&directory.join("journal")) {
+            fs::remove_file(segment).unwrap();
+        }
+        if !snapshots_are_left {
+            fs::remove_dir_all(directory.join("snapshots")).unwrap();
+            flip(&files(&directory.join("archive"))[3], 300);
+        }
+        lose_index(directory);
+        open(directory).unwrap_err();
+        let accepting = LocalOptions {
+            accept_loss: true,
+            ..options()
+        };
+        let opened = Local::open(directory, accepting).unwrap();
+        let begin = opened.store.head().sequence;
+        assert!(
+            if snapshots_are_left {
+                begin > 350
+            } else {
+                begin == 0
+            },
+            "{begin}"
+        );
+        let mut store = has_state(opened, begin);
+        for frames in [0, 20] {
+            write(&mut store, frames).unwrap();
+            let found = audit(directory).unwrap();
+            assert_eq!((found.damage, found.first), (None, begin + 1));
+            assert_eq!(found.frames, frames);
+            assert_eq!(store.reader().frames_after(begin).count() as u64, frames);
+        }
+        drop(store);
+        has_state(open(directory).unwrap(), begin + 20);
+    }
+}
+
+#[test]
 fn a_copy_of_a_store_in_use_has_all_that_an_opening_needs() {
     let folder = folder();
     let from = folder.path().join("from");

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use store_bounded::{every, write};
 use store_model::{catch_up, check_frames, check_index, folder};
 use vsjob_engine::store::{
-    Faults, Head, Local, LocalOptions, Opened, Operation, Purpose, Put, Store, StoreError, Warning,
+    Faults, Head, Local, LocalOptions, Opened, Operation, Purpose, Put, Store, StoreError, Warning, audit,
 };
 
 fn options() -> LocalOptions {
@@ -145,6 +145,8 @@ fn a_snapshot_of_frames_that_the_journal_does_not_have_is_refused() {
     assert!(frame(snapshots(&directory).last().unwrap()) > 12);
     fs::write(directory.join("journal/00000001.seg"), older).unwrap();
     fs::remove_dir_all(directory.join("index")).unwrap();
+    let found = audit(&directory).unwrap().damage.unwrap();
+    assert_eq!(Some(&found.file), snapshots(&directory).last());
     let refusal = open(&directory).unwrap_err();
     assert!(matches!(refusal, StoreError::Missing { .. }), "{refusal}");
 }

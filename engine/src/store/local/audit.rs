@@ -69,14 +69,13 @@ fn at_once(disk: &Disk, paths: &Paths, id: Uuid, open: Option<&Journal>) -> Resu
             .iter()
             .find_map(|snapshot| found.disagrees_with(snapshot))
     });
-    if first > 1 && audit.first > 1 {
+    // A journal that was begun anew does not go on from what was archived before.
+    if audit.first > 1 {
         match archived(disk, paths, id, first, found.begin)? {
-            // A journal that was begun anew does not go on from what was archived before.
-            Ok(more) if more.head == found.begin => {
+            Ok(more) => {
                 audit.first = more.first;
                 audit.frames += more.frames;
             }
-            Ok(_) => {}
             Err(in_archive) => damage = damage.or(Some(in_archive)),
         }
     }

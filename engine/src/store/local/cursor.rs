@@ -1,5 +1,6 @@
 //! Reads the journal's frames in order while its owner writes: up to the last frame that was durable when it began.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -204,17 +205,16 @@ impl Cursor {
     /// The last frame before `segment`, with which reading begins.
     fn before(&self, segment: &Segment, expected: u64) -> Result<Head, StoreError> {
         let damaged = |segment: &Segment, at, what| StoreError::Damaged(segment.damage(at, expected, what));
-        match segment.number {
-            number if number == self.map.number => Ok(self.map.before),
-            number if number > self.map.number => {
-                let last = self.journal.open_segment(number - 1, expected)?;
+        match segment.number.cmp(&self.map.number) {
+            Ordering::Equal => Ok(self.map.before),
+            Ordering::Greater => {
+                let last = self.journal.open_segment(segment.number - 1, expected)?;
                 let at = last.size - segment::SEAL;
                 let seal = last.seal.map(|seal| seal.last);
                 seal.ok_or_else(|| damaged(&last, at, "the segment's seal is gone"))
             }
-            1 => Ok(Head::EMPTY),
             // The segment before it may be gone.
-            _ => segment
+            Ordering::Less => segment
                 .claim()
                 .ok_or_else(|| damaged(segment, HEADER, "the frame's header is damaged")),
         }

@@ -245,3 +245,36 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 pub(super) fn failed(path: PathBuf, source: io::Error) -> StoreError {
     StoreError::Index { path, source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_sled_has_left_half_made_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::of(folder.path());
+        std::fs::create_dir(&paths.index).unwrap();
+        let names = [
+            "snap.0000000000000001",
+            "snap.0000000000000002.generating",
+            "db.generating",
+        ];
+        for name in names {
+            std::fs::write(paths.index.join(name), "").unwrap();
+        }
+        remove_half_made(&Disk::faultless(), &paths).unwrap();
+        assert_eq!(
+            names.map(|name| paths.index.join(name).exists()),
+            [true, false, true]
+        );
+    }
+
+    #[test]
+    fn a_panic_of_sled_is_an_error_that_says_why() {
+        let says = |call: fn() -> sled::Result<()>| guarded(call).unwrap_err().to_string();
+        assert_eq!(says(|| panic!("no page")), "no page");
+        assert_eq!(says(|| panic!("no page {}", 7)), "no page 7");
+        assert_eq!(says(|| std::panic::panic_any(7)), "it panicked");
+    }
+}

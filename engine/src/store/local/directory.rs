@@ -151,3 +151,27 @@ pub(super) fn remove_unfinished(disk: &Disk, paths: &Paths) -> Result<(), StoreE
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_is_open_is_refused_at_once_and_one_whose_holder_is_dead_when_it_does_not_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let (disk, paths) = (Disk::faultless(), Paths::of(folder.path()));
+        let lock = Lock::take(&disk, &paths).unwrap();
+        let refused = || match Lock::take(&disk, &paths).unwrap_err() {
+            StoreError::Locked { pid, .. } => pid,
+            other => panic!("{other}"),
+        };
+        assert_eq!(refused(), Some(std::process::id()));
+        let mut dead = std::process::Command::new("true").spawn().unwrap();
+        dead.wait().unwrap();
+        std::fs::write(&paths.lock, dead.id().to_string()).unwrap();
+        assert_eq!(refused(), Some(dead.id()));
+        assert!(is_dead(dead.id()) && !is_dead(std::process::id()));
+        drop(lock);
+        Lock::take(&disk, &paths).unwrap();
+    }
+}

@@ -264,3 +264,51 @@ fn failed(doing: &'static str, path: &Path, source: io::Error) -> StoreError {
     let path = path.to_path_buf();
     StoreError::Io { doing, path, source }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Remembers which directories were made durable.
+    #[derive(Default)]
+    struct Synced(Mutex<Vec<PathBuf>>);
+
+    impl Faults for Synced {
+        fn before(&self, operation: Operation, path: &Path) -> io::Result<()> {
+            if operation == Operation::SyncDirectory {
+                self.0.lock().unwrap().push(path.to_owned());
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_gets_a_name_has_it_after_a_power_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, synced) = (folder.path(), Arc::new(Synced::default()));
+        let disk = Disk::new(synced.clone());
+        let all = || std::mem::take(&mut *synced.0.lock().unwrap());
+        let (one, other) = (root.join("one"), root.join("other"));
+        disk.create_directory(&one).unwrap();
+        disk.create_directory(&other).unwrap();
+        assert_eq!(all(), [root, root]);
+        disk.create_directory(&one).unwrap();
+        assert_eq!(all(), [] as [&Path; 0]);
+        disk.replace(&one.join("file"), "text").unwrap();
+        assert_eq!(all(), [&*one]);
+        disk.rename(&one.join("file"), &other.join("file")).unwrap();
+        assert_eq!(all(), [&*other, &*one]);
+    }
+
+    #[test]
+    fn what_cannot_be_copied_is_not_taken_for_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let (disk, to) = (Disk::faultless(), folder.path().join("to"));
+        let absent = disk.copy(&folder.path().join("none"), &to).unwrap_err();
+        assert!(matches!(absent, StoreError::Absent { .. }), "{absent}");
+        let failed = disk.copy(folder.path(), &to).unwrap_err();
+        assert!(matches!(failed, StoreError::Io { .. }), "{failed}");
+    }
+}
