@@ -208,7 +208,7 @@ fn an_index_that_has_no_room_waits_in_memory_and_holds_up_nobody() {
     let folder = folder();
     let full = LocalOptions {
         index_room: u64::MAX,
-        backlog: 100,
+        backlog: 1,
         ..options(Arc::default())
     };
     let mut store = Local::open(folder.path(), full).unwrap().store;

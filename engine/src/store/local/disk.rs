@@ -303,12 +303,16 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_copied_is_not_taken_for_absent() {
+    fn what_cannot_be_copied_or_removed_is_not_taken_for_absent() {
         let folder = tempfile::tempdir().unwrap();
-        let (disk, to) = (Disk::faultless(), folder.path().join("to"));
-        let absent = disk.copy(&folder.path().join("none"), &to).unwrap_err();
+        let (disk, none) = (Disk::faultless(), folder.path().join("none"));
+        let (file, to) = (folder.path().join("file"), folder.path().join("to"));
+        fs::write(&file, "").unwrap();
+        let absent = disk.copy(&none, &to).unwrap_err();
         assert!(matches!(absent, StoreError::Absent { .. }), "{absent}");
         let failed = disk.copy(folder.path(), &to).unwrap_err();
         assert!(matches!(failed, StoreError::Io { .. }), "{failed}");
+        disk.remove(&none).unwrap();
+        disk.remove(&file.join("below")).unwrap_err();
     }
 }

@@ -236,3 +236,30 @@ pub(super) fn is_zero(bytes: &[u8]) -> bool {
         .chunks(ZERO.len())
         .all(|chunk| chunk == &ZERO[..chunk.len()])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_of_which_any_byte_is_another_is_damaged() {
+        let (before, place) = (
+            Head::EMPTY,
+            Place {
+                position: 0,
+                count: 1,
+            },
+        );
+        let mut bytes = Vec::new();
+        let head = encode(&mut bytes, before, place, b"a payload");
+        let mut walk = Walk::new(0, before);
+        assert!(matches!(walk.step(&bytes), Look::Frame { .. }));
+        assert_eq!((walk.head, walk.at), (head, bytes.len()));
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1;
+            let look = Walk::new(0, before).step(&damaged);
+            assert!(matches!(look, Look::Damaged(_)), "{at}: {look:?}");
+        }
+    }
+}
