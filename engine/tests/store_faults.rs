@@ -127,6 +127,27 @@ fn a_failed_fdatasync_is_final() {
 }
 
 #[test]
+fn a_write_that_fails_though_there_is_room_is_final() {
+    for nth in 1..10 {
+        let folder = folder();
+        let faults: Arc<Failing> = Arc::default();
+        let mut store = Local::open(folder.path(), options(faults.clone())).unwrap().store;
+        faults.set(Operation::Write, nth, false, io::ErrorKind::Other);
+        let (kept, failed) = loop {
+            let before = store.head();
+            if let Err(error) = try_write(&mut store, 1) {
+                break (before, error);
+            }
+        };
+        assert!(!failed.is_refusal(), "{nth}: {failed}");
+        let again = store.append(&batch(kept, 1), Purpose::Finish).unwrap_err();
+        assert!(matches!(again, StoreError::Stopped), "{nth}: {again}");
+        drop(store);
+        check_frames(&*open(folder.path()).unwrap().store.reader(), kept.sequence).unwrap();
+    }
+}
+
+#[test]
 fn a_segment_that_cannot_be_made_on_a_disk_with_room_is_final() {
     let folder = folder();
     let faults: Arc<Failing> = Arc::default();

@@ -181,14 +181,9 @@ impl Cursor {
     fn load(&self, number: u64) -> Result<Loaded, StoreError> {
         let expected = self.after.saturating_add(1);
         let segment = self.journal.open_segment(number, expected)?;
-        let end = match segment.seal {
-            _ if number == self.map.tail.number => self.map.tail.at,
-            Some(seal) => seal.end,
-            None => {
-                let what = "the segment's seal is gone";
-                let offset = segment.size - segment::SEAL;
-                return Err(StoreError::Damaged(segment.damage(offset, expected, what)));
-            }
+        let end = match number == self.map.tail.number {
+            true => self.map.tail.at,
+            false => segment.sealed(expected)?.end,
         };
         let bytes = segment.handle.read(0, end)?;
         let before = match self.before {
@@ -204,19 +199,17 @@ impl Cursor {
 
     /// The last frame before `segment`, with which reading begins.
     fn before(&self, segment: &Segment, expected: u64) -> Result<Head, StoreError> {
-        let damaged = |segment: &Segment, at, what| StoreError::Damaged(segment.damage(at, expected, what));
         match segment.number.cmp(&self.map.number) {
             Ordering::Equal => Ok(self.map.before),
             Ordering::Greater => {
                 let last = self.journal.open_segment(segment.number - 1, expected)?;
-                let at = last.size - segment::SEAL;
-                let seal = last.seal.map(|seal| seal.last);
-                seal.ok_or_else(|| damaged(&last, at, "the segment's seal is gone"))
+                Ok(last.sealed(expected)?.last)
             }
             // The segment before it may be gone.
-            Ordering::Less => segment
-                .claim()
-                .ok_or_else(|| damaged(segment, HEADER, "the frame's header is damaged")),
+            Ordering::Less => segment.claim().ok_or_else(|| {
+                let what = "the frame's header is damaged";
+                StoreError::Damaged(segment.damage(HEADER, expected, what))
+            }),
         }
     }
 

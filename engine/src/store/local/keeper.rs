@@ -62,14 +62,7 @@ impl Keeper {
         let Journal { disk, paths, .. } = &self.journal;
         let number = self.journal.map_mut().number;
         let segment = self.journal.open_segment(number, 0)?;
-        let Some(seal) = segment.seal else {
-            let at = segment.size - segment::SEAL;
-            return Err(StoreError::Damaged(segment.damage(
-                at,
-                0,
-                "the segment's seal is gone",
-            )));
-        };
+        let seal = segment.sealed(0)?;
         let name = segment::name(number);
         let (from, to) = (paths.journal.join(&name), paths.archive.join(&name));
         disk.create_directory(&paths.archive)?;

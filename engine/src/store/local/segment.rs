@@ -259,6 +259,13 @@ impl Segment {
         self.handle.read(0, self.size - SEAL)
     }
 
+    /// Its seal, which it must have; `expected` is the frame that is looked for.
+    pub(super) fn sealed(&self, expected: u64) -> Result<Seal, StoreError> {
+        let at = self.size - SEAL;
+        self.seal
+            .ok_or_else(|| StoreError::Damaged(self.damage(at, expected, "the segment's seal is gone")))
+    }
+
     /// How many bytes of frames it takes in all.
     pub(super) const fn capacity(&self) -> usize {
         capacity(self.size)
