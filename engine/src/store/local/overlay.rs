@@ -182,3 +182,32 @@ fn take_while(
         found.extend(change.map(|value| Record { key, value }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_changed_twice_waits_once_and_what_gathers_is_taken_when_it_is_enough() {
+        let mut overlay = Overlay::default();
+        let mut push = |sequence, value: &str, enough| {
+            let head = Head {
+                sequence,
+                ..Head::EMPTY
+            };
+            let put = Put {
+                key: b"key".to_vec(),
+                value: Some(value.into()),
+            };
+            overlay.push(head, vec![put], enough);
+            overlay.bytes()
+        };
+        assert_eq!(push(1, "long", 4), 7);
+        assert_eq!(push(2, "longer", 7), 9);
+        assert_eq!(push(3, "new", 7), 9 + 6);
+        let (first, _) = overlay.take().unwrap();
+        let (second, layer) = overlay.take().unwrap();
+        assert_eq!((first.sequence, second.sequence), (2, 3));
+        assert_eq!(layer[&b"key"[..]].as_deref(), Some(&b"new"[..]));
+    }
+}
