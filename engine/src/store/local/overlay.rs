@@ -205,9 +205,12 @@ mod tests {
         assert_eq!(push(1, "long", 4), 7);
         assert_eq!(push(2, "longer", 7), 9);
         assert_eq!(push(3, "new", 7), 9 + 6);
+        assert!(overlay.is_waiting() && overlay.len() == 2);
         let (first, _) = overlay.take().unwrap();
+        assert!(overlay.is_waiting() && overlay.len() == 2);
         let (second, layer) = overlay.take().unwrap();
         assert_eq!((first.sequence, second.sequence), (2, 3));
         assert_eq!(layer[&b"key"[..]].as_deref(), Some(&b"new"[..]));
+        assert!(!overlay.is_waiting() && overlay.len() == 1);
     }
 }

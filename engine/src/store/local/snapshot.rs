@@ -400,6 +400,17 @@ mod tests {
     }
 
     #[test]
+    fn a_snapshot_that_is_gone_or_cannot_be_read_is_not_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name(42));
+        let gone = open(&path, begin().store).unwrap_err();
+        assert!(matches!(gone, StoreError::Absent { .. }), "{gone}");
+        std::fs::create_dir(&path).unwrap();
+        let unread = open(&path, begin().store).unwrap_err();
+        assert!(matches!(unread, StoreError::Io { .. }), "{unread}");
+    }
+
+    #[test]
     fn what_was_written_is_read() {
         let (_folder, path) = written(records());
         assert_eq!(read_all(&path).unwrap(), records());
