@@ -26,7 +26,7 @@ pub(crate) struct Rsync<'a> {
     pub remote: &'a str,
     /// Held as long as anything of it lives.
     pub lock: &'a Path,
-    /// How many bytes there are in all, for people.
+    /// How many bytes there are in all, for people: about so many. Once there are more, nobody knows.
     pub total: u64,
     /// What it does, for people; empty if it goes on beside another, of which they are told.
     pub note: &'a str,
@@ -114,7 +114,7 @@ impl Rsync<'_> {
         }
         tell.send_modify(|progress| {
             progress.bytes = bytes;
-            progress.total = (self.total > 0).then_some(self.total);
+            progress.total = Some(self.total).filter(|total| *total > 0 && *total >= bytes);
             self.note.clone_into(&mut progress.note);
         });
     }
@@ -264,7 +264,13 @@ mod tests {
             &[b'9'; 5000],
             b"%\nNumber of files: 7\n",
         ];
-        for (total, note) in [(1000, "receiving"), (0, "receiving"), (1000, "")] {
+        for (total, note) in [
+            (1000, "receiving"),
+            (400, "receiving"),
+            (399, "receiving"),
+            (0, "receiving"),
+            (1000, ""),
+        ] {
             let (tell, told) = watch::channel(Progress::default());
             let counted = rsync(total, note).listen(Some(&*said.concat()), &tell).await;
             assert_eq!(counted.files, 7);
@@ -272,7 +278,8 @@ mod tests {
                 "" => Progress::default(),
                 note => Progress {
                     bytes: 400,
-                    total: (total > 0).then_some(total),
+                    // What there was in all before tells nothing any more.
+                    total: (total >= 400).then_some(total),
                     note: note.to_owned(),
                 },
             };
