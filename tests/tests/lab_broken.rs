@@ -174,9 +174,9 @@ fn a_move_between_hosts_that_cannot_reach_each_other_goes_on_after_each_break_an
 -> anyhow::Result<()> {
     let options = |host: &str| {
         if host == "vsh-02" {
-            ",bwlimit=8m,relay"
+            ",bwlimit=4m,relay"
         } else {
-            ",bwlimit=8m"
+            ",bwlimit=4m"
         }
     };
     let Some(mut site) = Site::with_slow_guest_on(SIZE, options)? else {

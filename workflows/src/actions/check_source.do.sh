@@ -12,6 +12,7 @@ if [ -n "$peculiar" ] && [ "${2:-no}" = yes ]; then
 	fail permanent VSJ0556 "the definition of $1 has $peculiar, which it would lack elsewhere"
 fi
 guest_facts "$1"
+# A plan of an older master does not say.
 bytes=${3:-0}
 [ "$bytes" != 0 ] || bytes=$(volume_used "$1")
 out bytes "$bytes"
