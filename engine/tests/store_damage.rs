@@ -1,5 +1,5 @@
-//! Every file of the store is cut short, flipped and removed: what was acknowledged is kept or refused, with its place,
-//! and never silently different.
+//! Every file of the store is cut short, flipped, removed, doubled over another one and swapped with it: what was acknowledged is
+//! kept or refused, with its place, and never silently different.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is a test")]
 
@@ -109,15 +109,18 @@ fn is_precise(error: StoreError) -> Result<(), Wrong> {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Damage {
     CutTo(u64),
     Flip(u64, u8),
     Zero(u64),
     Remove,
+    /// Another file is in its place, too.
+    Doubled(PathBuf),
+    Swapped(PathBuf),
 }
 
-fn inflict(damage: Damage, file: &Path) {
+fn inflict(damage: &Damage, file: &Path) {
     let change = |act: &dyn Fn(&mut Vec<u8>)| {
         let mut bytes = fs::read(file).unwrap();
         act(&mut bytes);
@@ -125,12 +128,19 @@ fn inflict(damage: Damage, file: &Path) {
     };
     let at = |offset: u64| usize::try_from(offset).unwrap();
     match damage {
-        Damage::CutTo(length) => change(&|bytes| bytes.truncate(at(length))),
-        Damage::Flip(offset, bit) => change(&|bytes| bytes[at(offset)] ^= 1 << bit),
+        Damage::CutTo(length) => change(&|bytes| bytes.truncate(at(*length))),
+        Damage::Flip(offset, bit) => change(&|bytes| bytes[at(*offset)] ^= 1 << bit),
         Damage::Zero(offset) => {
-            change(&|bytes| bytes.iter_mut().skip(at(offset)).take(512).for_each(|b| *b = 0))
+            change(&|bytes| bytes.iter_mut().skip(at(*offset)).take(512).for_each(|b| *b = 0))
         }
         Damage::Remove => fs::remove_file(file).unwrap(),
+        Damage::Doubled(other) => change(&|bytes| *bytes = fs::read(other).unwrap()),
+        Damage::Swapped(other) => {
+            let aside = file.with_extension("aside");
+            for (from, to) in [(file, &*aside), (other, file), (&*aside, other)] {
+                fs::rename(from, to).unwrap();
+            }
+        }
     }
 }
 
@@ -187,23 +197,27 @@ fn copy(from: &Path, to: &Path) {
 /// Damages each file of a store whose index knows `indexed` frames, in many ways, one at a time.
 fn damage_everything(indexed: u64, count: u64, accept_loss: bool) -> BTreeMap<Fate, u32> {
     let folder = folder();
-    let original = folder.path().join("original");
+    let [original, damaged] = ["original", "damaged"].map(|name| folder.path().join(name));
     store(&original, indexed);
     let seed = fastrand::u64(..);
     let mut random = fastrand::Rng::with_seed(seed);
     let mut fates = BTreeMap::new();
     let mut silent = Vec::new();
-    for file in files(&original) {
-        let name = file.strip_prefix(&original).unwrap();
-        for damage in damages(&file, count, &mut random) {
+    let files = files(&original);
+    let names = || files.iter().map(|file| file.strip_prefix(&original).unwrap());
+    for (file, name) in files.iter().zip(names()) {
+        let others = names()
+            .filter(|other| *other != name)
+            .map(|other| damaged.join(other));
+        let mixed = others.flat_map(|other| [Damage::Doubled(other.clone()), Damage::Swapped(other)]);
+        for damage in damages(file, count, &mut random).into_iter().chain(mixed) {
             // The last batch with a zeroed sector is what a crash leaves of one that was never acknowledged; only the
             // index could tell.
             if matches!(damage, Damage::Zero(_)) && indexed < FRAMES {
                 continue;
             }
-            let damaged = folder.path().join("damaged");
             copy(&original, &damaged);
-            inflict(damage, &damaged.join(name));
+            inflict(&damage, &damaged.join(name));
             match fate(&damaged, accept_loss) {
                 Ok(fate) => *fates.entry(fate).or_default() += 1,
                 Err(wrong) => silent.push(format!("{} {damage:?}: {wrong}", name.display())),
