@@ -84,10 +84,11 @@ fn on_thin_volumes_each_generation_has_its_own_that_began_as_the_last_one() -> a
     kept.is_as_sealed(&second)
 }
 
-/// The snapshot of that pattern has no room any more when it has been taken.
-fn overflows(kept: &Kept, snapshot: &str) -> anyhow::Result<()> {
+/// The snapshot of that pattern has no room any more when it has been taken, and something else happens beside.
+fn overflows(kept: &Kept, snapshot: &str, beside: &str) -> anyhow::Result<()> {
     let first = kept.backed_up(&[])?;
-    let full = format!("#!/bin/sh\ncd \"$R/..\"; for it in {snapshot}; do touch \"$it/invalid\"; done\n");
+    let full =
+        format!("#!/bin/sh\ncd \"$R/..\"; for it in {snapshot}; do touch \"$it/invalid\"; done; {beside}\n");
     kept.write("paper/exec", &full)?;
     kept.run("chmod 755 paper/exec")?;
     let job = kept.backup(&["--post=fill it"])?;
@@ -98,18 +99,30 @@ fn overflows(kept: &Kept, snapshot: &str) -> anyhow::Result<()> {
     kept.is_as_sealed(&first)?;
     ensure!(kept.names()? == [name(&first)?]);
     kept.write("paper/exec", "#!/bin/sh\n")?;
+    kept.house.paper.host(1).run("rm -f \"$R/fault/line\"", &[])?;
     kept.is_the_guest(&kept.backed_up(&[])?)
 }
 
 #[test]
 fn a_snapshot_of_the_master_that_overflows_is_told_and_the_last_generation_is_as_it_was() -> anyhow::Result<()>
 {
-    overflows(&Kept::on_volumes("lvm")?, "vsh-02/etc/paper/lvm/vsh/ldap.*")
+    let of_the_master = "vsh-02/etc/paper/lvm/vsh/ldap.*";
+    overflows(&Kept::on_volumes("lvm")?, of_the_master, ":")?;
+    // Who receives into it fails as if the line were cut.
+    overflows(
+        &Kept::on_volumes("lvm")?,
+        of_the_master,
+        "touch \"$R/fault/line\"",
+    )
 }
 
 #[test]
 fn a_snapshot_of_the_host_that_overflows_is_told_at_once() -> anyhow::Result<()> {
-    overflows(&Kept::on(":storage=lvm")?, "vsh-01/etc/paper/lvm/vsh/.vsjob-*")
+    overflows(
+        &Kept::on(":storage=lvm")?,
+        "vsh-01/etc/paper/lvm/vsh/.vsjob-*",
+        ":",
+    )
 }
 
 /// A backup that waits for its line, after its snapshot was taken.

@@ -12,8 +12,8 @@ use vsjob_engine::{Plan, UndoKind, Value};
 use vsjob_workers::{Action, Driver, Drivers, Settings, Side, Slaves, network, runtime, storage};
 
 use crate::{
-    Generations, Parameters, Planned, Refusal, Removed, Room, Site, Survey, Takes, Template, TreeKind,
-    operation, operations, registry, site_hosts,
+    Generation, Generations, Parameters, Planned, Refusal, Removed, Room, Site, Survey, Takes, Template,
+    TreeKind, operation, operations, registry, site_hosts,
 };
 
 fn site() -> Site {
@@ -350,7 +350,20 @@ fn the_files_of_a_guest_are_counted_unless_its_last_generation_tells_well_enough
     assert_eq!(expected(&site, "remove", "name=ldap stop=true"), ["4096000"]);
     assert_eq!(expected(&site, "move", "name=ldap dst=vsh-02"), ["0"]);
     // A volume is made for what it is to hold.
-    site.generations.kind = TreeKind::ThinVolume;
+    let volumes = tempfile::tempdir().unwrap();
+    let (name, last) = site.generations.newest(&"ldap".parse().unwrap()).unwrap();
+    let folder = volumes.path().join("ldap").join(name.as_str());
+    std::fs::create_dir_all(&folder).unwrap();
+    let last = Generation {
+        tree: "lvm-thin".to_owned(),
+        ..last
+    };
+    std::fs::write(folder.join("generation.json"), serde_json::to_vec(&last).unwrap()).unwrap();
+    site.generations = Generations {
+        folder: volumes.path().into(),
+        kind: TreeKind::ThinVolume,
+    };
+    assert!(site.generations.newest(&"ldap".parse().unwrap()).is_some());
     assert_eq!(expected(&site, "backup", "name=ldap"), ["0"]);
     site.generations = Generations::default();
     assert_eq!(expected(&site, "backup", "name=ldap"), ["0"]);

@@ -285,6 +285,10 @@ mod tests {
             };
             assert_eq!(*told.borrow(), wanted);
         }
+        // Of what has no total nobody is told that all of it is there.
+        let (tell, told) = watch::channel(Progress::default());
+        rsync(0, "receiving").tell(&tell, 0);
+        assert_eq!(told.borrow().total, None);
     }
 
     #[tokio::test]

@@ -45,10 +45,10 @@ impl<'a> Volume<'a> {
         let mut name = guest.to_owned();
         name.push(".");
         name.push(job.trim_start_matches(INCOMING));
-        match symlink(Path::new("../..").join(MOUNTS).join(name), at) {
-            Err(why) if why.kind() != io::ErrorKind::AlreadyExists => Err(why),
-            _ => Self::at(at, scripts),
+        if !at.is_symlink() {
+            symlink(Path::new("../..").join(MOUNTS).join(name), at)?;
         }
+        Self::at(at, scripts)
     }
 
     /// As that of `base` is, or empty, for so many bytes of files.
