@@ -1,4 +1,5 @@
-//! What a user is told when something goes wrong: a code, one line, its causes, one hint. Nothing else reaches them.
+//! What a user is told when something goes wrong: a code, one line, its causes, one hint. Nothing else reaches them, and nothing of
+//! it can act on a terminal.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -6,7 +7,7 @@ use std::io;
 
 use serde_json::json;
 use vsjob_engine::store::StoreError;
-use vsjob_workers::{HostError, Problems};
+use vsjob_workers::{HostError, Problems, printable};
 use vsjob_workflows::Refusal;
 
 use crate::Exit;
@@ -31,7 +32,7 @@ impl Complaint {
     pub(crate) fn new(code: impl Into<String>, exit: Exit, message: impl Into<String>) -> Self {
         Self {
             code: code.into(),
-            message: message.into(),
+            message: printable(&message.into()),
             causes: Vec::new(),
             hint: None,
             exit,
@@ -41,7 +42,7 @@ impl Complaint {
     /// The same with a hint.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(printable(&hint.into()));
         self
     }
 
@@ -50,7 +51,7 @@ impl Complaint {
     pub(crate) fn because(mut self, error: &dyn Error) -> Self {
         let mut next = Some(error);
         while let Some(cause) = next {
-            let text = cause.to_string();
+            let text = printable(&cause.to_string());
             // Many errors repeat their source in their own text.
             if !self.causes.iter().any(|known| known.contains(&text)) {
                 self.causes.push(text);
@@ -176,5 +177,17 @@ mod tests {
         ");
         let json: serde_json::Value = serde_json::from_str(&complaint.for_programs()).unwrap();
         assert_eq!(json["error"]["code"], "VSJ0502");
+    }
+
+    #[test]
+    fn nothing_of_a_complaint_acts_on_a_terminal() {
+        let complaint = Complaint::new("VSJ0505", Exit::Refused, "there is no job `\u{1b}[2J`")
+            .because(&io::Error::other("\r"))
+            .hint("\u{202e}");
+        insta::assert_snapshot!(complaint.for_people(), @r"
+        error VSJ0505: there is no job `\u{1b}[2J`
+          because: \r
+          hint: \u{202e}
+        ");
     }
 }

@@ -9,6 +9,8 @@ mod complaint;
 mod exit;
 mod explain;
 mod follow;
+#[doc(hidden)]
+pub mod fuzzing;
 mod master;
 mod message;
 mod output;

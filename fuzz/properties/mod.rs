@@ -6,6 +6,7 @@
 #![allow(dead_code, unused_imports, clippy::allow_attributes)]
 
 mod answers;
+mod api;
 mod codec;
 mod config;
 mod frames;
@@ -13,6 +14,7 @@ mod names;
 mod store;
 
 pub(crate) use answers::answers;
+pub(crate) use api::api;
 pub(crate) use codec::codec;
 pub(crate) use config::config;
 pub(crate) use frames::frames;

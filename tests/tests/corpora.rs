@@ -11,8 +11,9 @@ mod properties;
 
 type Property = fn(&[u8]);
 
-const ALL: [(&str, Property); 6] = [
+const ALL: [(&str, Property); 7] = [
     ("answers", properties::answers),
+    ("api", properties::api),
     ("codec", properties::codec),
     ("config", properties::config),
     ("frames", properties::frames),

@@ -70,7 +70,7 @@ pub(crate) fn acts_on_a_terminal(c: char) -> bool {
 
 /// Text without what could act on a terminal: such characters are escaped, but for line ends and tabs.
 #[must_use]
-pub(crate) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
             let plain = !acts_on_a_terminal(c) || c == '\n' || c == '\t';

@@ -35,7 +35,7 @@ pub use config::{
 };
 pub use consent::{Consents, Said};
 pub use driver::{Capability, Driver, Drivers, Library};
-pub use frame::Capture;
+pub use frame::{Capture, printable};
 pub use here::{boot_id, run_here};
 pub use host::{Facts, Host, HostParts, Question};
 pub use host_error::HostError;

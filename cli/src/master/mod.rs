@@ -42,11 +42,13 @@ use crate::args::{Global, Start};
 use crate::complaint::{Complaint, Stop};
 use crate::message::Verified;
 use crate::place::Files;
+pub(crate) use house::House;
+pub(crate) use peer::Peer;
+pub(crate) use routes::routes;
 pub(crate) use superseded::mark_restored;
 pub(crate) use view::{moment, verified};
 
 use desk::HouseDesk;
-use house::House;
 
 /// Runs the master until it is told to stop, another one takes over, or its store fails.
 pub(crate) fn run(global: &Global, start: &Start, clock: Arc<dyn Clock>) -> Result<Exit, Stop> {
@@ -171,7 +173,7 @@ async fn serve(
     let mut superseded = pool.superseded();
     let mut changes = engine.changes();
     let ended = tokio::select! {
-        served = listen::serve(listener, routes::routes(house)) => Ended::Broken(served.err().map(|e| e.to_string())),
+        served = listen::serve(listener, routes(house)) => Ended::Broken(served.err().map(|e| e.to_string())),
         () = asked => Ended::Asked,
         changed = superseded.changed() => {
             drop(changed);

@@ -18,6 +18,13 @@ pub(crate) struct Peer {
     uid: Option<u32>,
 }
 
+impl Peer {
+    /// A process of this user.
+    pub(crate) fn of(uid: u32) -> Self {
+        Self { uid: Some(uid) }
+    }
+}
+
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
         Self {
