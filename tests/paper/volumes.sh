@@ -25,9 +25,10 @@ volume_merged() {
 	rm -rf "$1/merging"
 }
 
-# volume_unmount VOLUME
+# volume_unmount VOLUME: sets volume_at to the folder that it was mounted at.
 volume_unmount() {
-	mv -T "$(cat "$1/at")" "$1/tree"
-	mkdir "$(cat "$1/at")"
+	volume_at=$(cat "$1/at")
+	mv -T "$volume_at" "$1/tree"
+	mkdir "$volume_at"
 	rm "$1/at"
 }

@@ -36,7 +36,8 @@ guest_enabled() {
 
 guest_defined() { [ -f "$(guest_settings "$1")" ]; }
 
-# guest_enable NAME ADDRESS DEVICE: it starts with its host, unless somebody answers at its address by then.
+# guest_enable NAME ADDRESS DEVICE: it starts with its host, unless somebody answers at its address by then. Its tree need not be
+# there: machinectl would want to see it, and after a reboot nobody has mounted it yet.
 guest_enable() {
 	mkdir -p "$(guest_dropins "$1")"
 	if [ -n "$2" ] && [ -n "$3" ]; then
@@ -44,16 +45,14 @@ guest_enable() {
 			>"$(guest_dropins "$1")/vsjob-address.conf.part"
 		mv "$(guest_dropins "$1")/vsjob-address.conf.part" "$(guest_dropins "$1")/vsjob-address.conf"
 	fi
-	machinectl --quiet enable "$1" >&2
-	systemctl daemon-reload
+	systemctl --quiet enable "$(guest_unit "$1")" machines.target >&2
 	guest_durable "$1"
 }
 
 # guest_disable NAME: it does not start with its host.
 guest_disable() {
-	machinectl --quiet disable "$1" >&2 || true
 	rm -f "$(guest_dropins "$1")/vsjob-address.conf"
-	systemctl daemon-reload
+	systemctl --quiet disable "$(guest_unit "$1")" >&2 || true
 	guest_durable "$1"
 	if guest_enabled "$1"; then fail permanent VSJ0441 "the guest $1 stays enabled"; fi
 }
