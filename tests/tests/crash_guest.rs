@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use tempfile::TempDir;
 use vsjob_tests::guests;
 use vsjob_tests::hosts::{World, Worlds};
+use vsjob_tests::kept::Kept;
 use vsjob_tests::master::{self, Life, Report};
 use vsjob_tests::matrix::{self, Share, Subject};
 use vsjob_workflows::operations;
@@ -256,5 +257,18 @@ fn every_operation_has_a_matrix_or_a_reason() -> anyhow::Result<()> {
             operation.name
         );
     }
+    Ok(())
+}
+
+#[test]
+fn a_guest_on_a_logical_volume_is_enabled_where_nobody_has_mounted_it() -> anyhow::Result<()> {
+    let kept = Kept::on(":storage=lvm")?;
+    let host = kept.house.paper.host(1);
+    kept.vsjob(&["guest", "stop", "ldap"])?.ok()?;
+    kept.vsjob(&["guest", "disable", "ldap"])?.ok()?;
+    host.reboot()?;
+    ensure!(host.run("ls \"$R/var/lib/machines\"", &[])?.is_empty());
+    kept.vsjob(&["guest", "enable", "ldap"])?.ok()?;
+    ensure!(host.run(STATE, &[])?.starts_with("yes\n"));
     Ok(())
 }
