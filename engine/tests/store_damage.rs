@@ -206,10 +206,12 @@ fn damage_everything(indexed: u64, count: u64, accept_loss: bool) -> BTreeMap<Fa
     let files = files(&original);
     let names = || files.iter().map(|file| file.strip_prefix(&original).unwrap());
     for (file, name) in files.iter().zip(names()) {
-        let others = names()
-            .filter(|other| *other != name)
-            .map(|other| damaged.join(other));
-        let mixed = others.flat_map(|other| [Damage::Doubled(other.clone()), Damage::Swapped(other)]);
+        let mixed = names().filter(|other| *other != name).flat_map(|other| {
+            let at = damaged.join(other);
+            // Swapped with each other, each pair once.
+            let swapped = (other > name).then(|| Damage::Swapped(at.clone()));
+            swapped.into_iter().chain([Damage::Doubled(at)])
+        });
         for damage in damages(file, count, &mut random).into_iter().chain(mixed) {
             // The last batch with a zeroed sector is what a crash leaves of one that was never acknowledged; only the
             // index could tell.

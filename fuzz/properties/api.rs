@@ -1,5 +1,5 @@
-//! The API: whatever is asked of it, it answers as its description says, without a fault; and what it refuses, or only tells, has
-//! changed nothing.
+//! The API: whatever is asked of it, it answers with JSON and without a fault; and what it refuses, or only tells, has changed
+//! nothing.
 
 #![expect(clippy::expect_used, reason = "a property that cannot be tried has failed")]
 
@@ -45,7 +45,7 @@ async fn are_answered(api: &Api, text: &str) {
     }
 }
 
-/// The body, which is one of those that the description has.
+/// The body: what was asked for, or why not, in words that cannot act on a terminal.
 fn is_an_answer(method: &str, status: u16, body: &[u8]) -> Value {
     assert!(
         [200, 400, 404, 405, 409].contains(&status),

@@ -1,5 +1,6 @@
 //! The crash matrices of what people do to a guest where it is, start, stop, enable, disable, and of the deletion of what
-//! was removed: whatever the moment of the SIGKILL, it is done, or all is as before. And every operation has a matrix.
+//! was removed: whatever the moment of the SIGKILL, it is done, or all is as before. And every operation has a matrix; and a
+//! guest on a logical volume is enabled also where nobody has mounted it.
 
 use std::path::Path;
 

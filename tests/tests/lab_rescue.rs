@@ -144,7 +144,7 @@ impl Rescue {
             Way::Full => machine(&format!(
                 "cd {}
                  for megabytes in 512 512 256 128 64 32 16 8 4 2 1; do
-                     fallocate -l \"${{megabytes}}m\" \"$(mktemp .filler-XXX)\" || true
+                     fallocate -l \"${{megabytes}}m\" \".filler-$((fillers += 1))\" || true
                  done",
                 self.layout.fills
             ))?,
